@@ -125,6 +125,12 @@ class Backend(Protocol):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool | None: ...
 
+    @property
+    def polls_can_be_cancelled(self) -> bool:
+        """Whether a poll that is cancelled loses no task: it raises CancelledError, and another poll gets the task, or it
+        returns the task all the same. Workers never cancel polls of other backends; they let them end."""
+        ...
+
     async def register_workflow(self, workflow: WorkflowType) -> None:
         """Make a workflow known. Repeating it is harmless; other defaults for the same name and version replace the old
         ones where the backend can (SWF cannot, and warns)."""
@@ -173,7 +179,7 @@ class Backend(Protocol):
             identity: Who asks, for the history; up to 256 characters.
             new_events_only: Leave out events before the previous DecisionStartedEvent (which is included).
 
-        Cancelling a poll of a local backend loses no task. On SWF it may: let it end instead.
+        Cancelling a poll loses no task if :attr:`polls_can_be_cancelled`; otherwise let it end instead.
         """
 
     async def complete_decision_task(
@@ -204,7 +210,8 @@ class Backend(Protocol):
     ) -> ActivityTask | None:
         """Wait for an activity task; as :meth:`poll_decision_task`.
 
-        A backend that learns of a cancellation or of the end of the task before the next heartbeat calls ``on_interrupt``.
+        A backend that learns of a cancellation or of the end of the task before the next heartbeat calls ``on_interrupt``,
+        from the time when the task is handed out (perhaps before this call returns) until it is closed.
         """
 
     async def heartbeat_activity_task(self, token: str, details_json: str | None = None) -> bool:
