@@ -1,8 +1,9 @@
 """History: one class for each thing that can have happened to a process (swf-reference 4).
 
-Events are frozen values and their own stored form. ``event_id`` counts from 1 without gaps within a run; events that one
-request caused share a ``timestamp`` (aware, UTC). A field ``…_event_id`` points back to the event that opened what this one
-closes, 0 where there is none. Payloads are JSON text in ``…_json``; the attribute without the suffix decodes it.
+Events are frozen values and their own stored form. ``event_id`` counts from 1 without gaps within a run; events that
+one request caused share a ``timestamp`` (aware, UTC). A field ``…_event_id`` points back to the event that opened
+what this one closes, 0 where there is none. Payloads are JSON text in ``…_json``; the attribute without the suffix
+decodes it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from .payload import Decoded
 from .types import ChildPolicy, ProcessRef, TimeoutType, TypeRef
 
 __all__ = [
+    "CLOSING_EVENTS",
     "ActivityAbortedEvent",
     "ActivityCancelRequestedEvent",
     "ActivityCompletedEvent",
@@ -25,7 +27,6 @@ __all__ = [
     "ActivityStartedEvent",
     "ActivityTimedOutEvent",
     "AnyEvent",
-    "CLOSING_EVENTS",
     "CancelActivityFailedEvent",
     "CancelExternalProcessFailedEvent",
     "CancelExternalProcessInitiatedEvent",

@@ -21,7 +21,7 @@ from .errors import PayloadError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Converter", "Decoded", "Json", "converter", "decode", "encode"]
+__all__ = ["Converter", "Decoded", "Json", "converter", "decode", "encode", "encode_optional"]
 
 T = TypeVar("T")
 
@@ -103,6 +103,11 @@ def _type_name(into: Any) -> str:
 converter = Converter()
 encode = converter.encode
 decode = converter.decode
+
+
+def encode_optional(value: object) -> str | None:
+    """Return ``value`` as JSON text, and None, which means "no payload", as None."""
+    return None if value is None else encode(value)
 
 
 class Decoded(Generic[T]):

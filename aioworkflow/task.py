@@ -17,10 +17,8 @@ class DecisionTask(msgspec.Struct, frozen=True, kw_only=True):
     """One turn of a decider.
 
     Attributes:
-        token: Answers the task.
-        process: The run to decide on.
-        workflow: Its workflow.
-        events: Consecutive events in ascending order, the last being the DecisionStartedEvent of this task. They begin at
+        token: Answers the task. process: The run to decide on. workflow: Its workflow. events: Consecutive events in
+        ascending order, the last being the DecisionStartedEvent of this task. They begin at
             event 1, or later where only the new ones were asked for; ``Backend.history`` has the rest.
         started_event_id: The id of this task's DecisionStartedEvent.
         previous_started_event_id: The same of the last task that a decider completed; 0 if this is the first. Events

@@ -95,8 +95,8 @@ class WorkflowType(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """
 
     ref: TypeRef
-    execution_timeout: float | None | UnsetType = UNSET
-    decision_timeout: float | None | UnsetType = UNSET
+    execution_timeout: float | UnsetType | None = UNSET
+    decision_timeout: float | UnsetType | None = UNSET
     task_list: str | UnsetType = UNSET
     task_priority: int | UnsetType = UNSET
     child_policy: ChildPolicy | UnsetType = UNSET
@@ -108,10 +108,10 @@ class ActivityType(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """A registered activity and the defaults of its tasks, in seconds (swf-reference 1.6)."""
 
     ref: TypeRef
-    schedule_to_start_timeout: float | None | UnsetType = UNSET
-    start_to_close_timeout: float | None | UnsetType = UNSET
-    schedule_to_close_timeout: float | None | UnsetType = UNSET
-    heartbeat_timeout: float | None | UnsetType = UNSET
+    schedule_to_start_timeout: float | UnsetType | None = UNSET
+    start_to_close_timeout: float | UnsetType | None = UNSET
+    schedule_to_close_timeout: float | UnsetType | None = UNSET
+    heartbeat_timeout: float | UnsetType | None = UNSET
     task_list: str | UnsetType = UNSET
     task_priority: int | UnsetType = UNSET
     description: str | None = None

@@ -1,0 +1,5 @@
+"""Process: to come."""
+
+
+class Process:
+    """To come."""
