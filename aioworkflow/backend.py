@@ -1,11 +1,12 @@
 """The backend: the port to whatever keeps history and hands out tasks.
 
-Workers and clients are generic over :class:`Backend`. Implementations are the local backend (memory, SQLite, PostgreSQL) and
-Amazon SWF; ``aioworkflow.testing.conformance`` holds them to the promises below.
+Workers and clients are generic over :class:`Backend`. Implementations are the local backend (memory, SQLite,
+PostgreSQL) and Amazon SWF; ``aioworkflow.testing.conformance`` holds them to the promises below.
 
-All methods may raise :class:`BackendUnavailableError` for passing faults, :class:`BackendClosedError` outside ``async with``,
-and :class:`InvalidRequestError` for arguments that break a rule; then nothing was changed. A call that is *cancelled* while
-it waits may or may not have taken effect, as with any call over a network, unless its docstring says more.
+All methods may raise :class:`BackendUnavailableError` for passing faults, :class:`BackendClosedError` outside ``async
+with``, and :class:`InvalidRequestError` for arguments that break a rule; then nothing was changed. A call that is
+*cancelled* while it waits may or may not have taken effect, as with any call over a network, unless its docstring says
+more.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     task_list: str | UnsetType = UNSET
     task_priority: int | UnsetType = UNSET
-    execution_timeout: float | None | UnsetType = UNSET
-    decision_timeout: float | None | UnsetType = UNSET
+    execution_timeout: float | UnsetType | None = UNSET
+    decision_timeout: float | UnsetType | None = UNSET
     child_policy: ChildPolicy | UnsetType = UNSET
 
 
@@ -95,7 +96,9 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProcessFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which processes to list or count; all that are given must hold. Times are aware, lower bounds inclusive, upper exclusive."""
+    """Which processes to list or count; all that are given must hold. Times are aware, lower bounds inclusive, upper
+    exclusive.
+    """
 
     process_id: str | None = None
     workflow: str | None = None
@@ -127,13 +130,15 @@ class Backend(Protocol):
 
     @property
     def polls_can_be_cancelled(self) -> bool:
-        """Whether a poll that is cancelled loses no task: it raises CancelledError, and another poll gets the task, or it
-        returns the task all the same. Workers never cancel polls of other backends; they let them end."""
+        """Whether a poll that is cancelled loses no task: it raises CancelledError, and another poll gets the task, or
+        it returns the task all the same. Workers never cancel polls of other backends; they let them end.
+        """
         ...
 
     async def register_workflow(self, workflow: WorkflowType) -> None:
         """Make a workflow known. Repeating it is harmless; other defaults for the same name and version replace the old
-        ones where the backend can (SWF cannot, and warns)."""
+        ones where the backend can (SWF cannot, and warns).
+        """
 
     async def register_activity(self, activity: ActivityType) -> None:
         """Make an activity known; as :meth:`register_workflow`."""
@@ -210,8 +215,9 @@ class Backend(Protocol):
     ) -> ActivityTask | None:
         """Wait for an activity task; as :meth:`poll_decision_task`.
 
-        A backend that learns of a cancellation or of the end of the task before the next heartbeat calls ``on_interrupt``,
-        from the time when the task is handed out (perhaps before this call returns) until it is closed.
+        A backend that learns of a cancellation or of the end of the task before the next heartbeat calls
+        ``on_interrupt``, from the time when the task is handed out (perhaps before this call returns) until it is
+        closed.
         """
 
     async def heartbeat_activity_task(self, token: str, details_json: str | None = None) -> bool:
@@ -224,6 +230,14 @@ class Backend(Protocol):
 
     async def complete_activity_task(self, token: str, result: ActivityResult) -> None:
         """Tell how the work ended, from any OS process.
+
+        Raises:
+            UnknownTaskError: The task is closed.
+        """
+
+    async def hand_off_activity_task(self, token: str) -> None:
+        """Tell that the work goes on elsewhere: the task no longer depends on the life of this backend object. Whoever
+        has the token goes on with heartbeats, where the task has a heartbeat timeout, and completes it.
 
         Raises:
             UnknownTaskError: The task is closed.

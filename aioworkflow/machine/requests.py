@@ -23,6 +23,7 @@ __all__ = [
     "CompleteDecisionTask",
     "DeliveryFailed",
     "FireDeadlines",
+    "HandOffActivityTask",
     "HeartbeatActivityTask",
     "Message",
     "MessageBody",
@@ -80,12 +81,14 @@ class CancelProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag
 
 
 class TerminateProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="terminate"):
-    """Close at once."""
+    """Close at once. From a parent whose policy it is, it is a message that only this parent's child obeys."""
 
     reason: str | None = None
     details_json: str | None = None
     child_policy: ChildPolicy | None = None
     cause: Cause = Cause.OPERATOR_INITIATED
+    sender: ProcessRef | None = None
+    sender_initiated_event_id: int = 0
 
 
 class ChildStarted(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="child-started"):
@@ -192,6 +195,13 @@ class CompleteActivityTask(msgspec.Struct, frozen=True, kw_only=True):
     result: ActivityResult
 
 
+class HandOffActivityTask(msgspec.Struct, frozen=True, kw_only=True):
+    """Let a started activity outlive the session that it was handed to: somebody else will answer it."""
+
+    scheduled_event_id: int
+    started_event_id: int
+
+
 class FireDeadlines(msgspec.Struct, frozen=True, kw_only=True):
     """Let everything happen whose time has come."""
 
@@ -209,6 +219,7 @@ Request = (
     | StartActivityTask
     | HeartbeatActivityTask
     | CompleteActivityTask
+    | HandOffActivityTask
     | FireDeadlines
     | ReleaseTasks
 )

@@ -1,0 +1,50 @@
+"""Time, as a port: the local backend reads it and sets alarms only through a :class:`Clock`.
+
+``aioworkflow.testing`` has a manual one, with which thirty days pass in a millisecond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["Alarm", "Clock", "SystemClock"]
+
+_LONGEST_DELAY = 86_400.0
+"""An alarm that is further away (seconds) rings early; whoever set it looks at the clock and sets another."""
+
+
+class Alarm(Protocol):
+    """A call to come."""
+
+    def cancel(self) -> None:
+        """Do not ring. Harmless if it rang already."""
+
+
+class Clock(Protocol):
+    """Tells the time and rings alarms."""
+
+    def now(self) -> float:
+        """Return epoch seconds."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> Alarm:
+        """Call ``callback`` in the event loop at ``when`` (epoch seconds), soon if that is past, perhaps early if it
+        is far.
+        """
+        ...
+
+
+class SystemClock:
+    """The clock of the machine."""
+
+    def now(self) -> float:
+        """Return epoch seconds."""
+        return time.time()
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> Alarm:
+        """Call ``callback`` at ``when``, at the latest after a day."""
+        delay = min(max(when - time.time(), 0.0), _LONGEST_DELAY)
+        return asyncio.get_running_loop().call_later(delay, callback)

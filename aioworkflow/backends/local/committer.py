@@ -1,0 +1,265 @@
+"""The committer: gathers requests while a transaction is under way and writes the next group in one (DESIGN 6).
+
+One task owns it all, so no state changes across an await that somebody else might see: requests are queued, the runs
+they concern are loaded, the batch is applied in one go, saved, and only then do the callers get their answers. A run
+whose write the store refuses (another OS process was faster) is loaded anew and its requests are applied again; the
+others stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ...errors import BackendClosedError, BackendError
+from ...machine.requests import CompleteDecisionTask, Request, StartActivityTask, StartDecisionTask, StartProcess
+from ...machine.state import ProcessState
+from ...stores.base import Store, TaskKind
+from ...types import UNSET, ProcessRef
+from .batch import Batch, Operation, PendingRun
+from .clock import Clock
+from .lists import TaskList, TaskLists, Waiter
+from .registry import Registry
+from .runs import CachedRun, RunCache
+
+__all__ = ["Committer"]
+
+_logger = logging.getLogger("aioworkflow.local")
+
+_HINTS_PER_QUERY = 200
+"""How many waiting tasks are asked for at least, when a list's hints are used up."""
+
+_MESSAGE_ATTEMPTS = 3
+"""A message that is refused this often was probably delivered by another session; if not, the outbox is read again
+later."""
+
+
+class Committer:
+    """Applies and saves requests, one group at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        session: str,
+        clock: Clock,
+        registry: Registry,
+        runs: RunCache,
+        lists: TaskLists,
+        on_settled: Callable[[PendingRun], None],
+    ) -> None:
+        self._store = store
+        self._session = session
+        self._clock = clock
+        self._registry = registry
+        self._runs = runs
+        self._lists = lists
+        self._on_settled = on_settled
+        self._queue: list[Operation] = []
+        self._hungry: dict[TaskList, None] = {}
+        self._wake = asyncio.Event()
+        self._closed = False
+        self._now = 0.0
+        self.submitted = 0
+        self.busy = False
+
+    def submit(self, request: Request, process: ProcessRef) -> asyncio.Future[Any]:
+        """Queue a request; the future gets its reply when that is durable."""
+        if self._closed:
+            raise BackendClosedError("the backend is closed; use it inside its `async with` block")
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.enqueue(Operation(request, process, future=future))
+        return future
+
+    def enqueue(self, operation: Operation) -> None:
+        """Queue an operation."""
+        self._queue.append(operation)
+        self.submitted += 1
+        self._wake.set()
+
+    def feed(self, task_list: TaskList) -> None:
+        """See to it that waiting polls of a list get the tasks that wait there."""
+        self._hungry[task_list] = None
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled; requests still queued then are failed."""
+        operations: list[Operation] = []
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                self.busy = True
+                while self._queue or self._hungry:
+                    await self._feed_lists()
+                    operations, self._queue = self._queue, []
+                    while operations:
+                        operations = await self._attempt(operations)
+                self.busy = False
+                self._runs.shrink()
+        finally:
+            self._closed = True
+            for operation in [*operations, *self._queue]:
+                operation.fail(BackendClosedError("the backend was closed before the request was carried out"))
+
+    async def _attempt(self, operations: list[Operation]) -> list[Operation]:
+        """Apply and save; return the operations that must be tried again."""
+        try:
+            latest = await self._load(operations)
+        except BackendError as error:
+            for operation in operations:
+                self._give_up(operation, error)
+            return []
+        self._now = max(self._now, self._clock.now())
+        batch = Batch(
+            runs=self._runs,
+            lists=self._lists,
+            environment=self._registry.environment,
+            session=self._session,
+            now=self._now,
+            latest=latest,
+            on_fault=_log_fault,
+        )
+        for operation in operations:
+            if operation.abandoned:
+                continue
+            batch.apply(operation)
+        return await self._save(batch)
+
+    async def _save(self, batch: Batch) -> list[Operation]:
+        again: list[Operation] = []
+        for pending in batch.broken:
+            again += self._take_back(pending)
+        group, order = batch.group()
+        if not order:
+            return again
+        try:
+            refused = set(await self._store.commit(group))
+        except BackendError as error:
+            for pending in order:
+                self._fail(pending, error)
+            return again
+        except BaseException:
+            for pending in order:
+                self._fail(pending, BackendClosedError("the backend was closed while the request was being saved"))
+            raise
+        for index, pending in enumerate(order):
+            if index in refused:
+                again += self._take_back(pending)
+            else:
+                self._settle(pending)
+        return again
+
+    async def _load(self, operations: list[Operation]) -> dict[str, str]:
+        """Bring the runs that are asked for into the cache; return the latest run ids of processes without an open run
+        there.
+        """
+        runs = self._runs
+        unresolved: dict[str, None] = {}
+        wanted: dict[str, None] = {}
+        for operation in operations:
+            request = operation.request
+            process = operation.process
+            if process.run_id:
+                if runs.get(process.run_id) is None:
+                    wanted[process.run_id] = None
+            elif runs.open_run_id(process.process_id) is None and (
+                type(request) is not StartProcess or operation.attempts
+            ):
+                unresolved[process.process_id] = None
+            if type(request) is CompleteDecisionTask and self._registry.lacks_types(request.decisions):
+                await self._registry.refresh()
+        latest = await self._store.resolve(list(unresolved)) if unresolved else {}
+        wanted.update((run_id, None) for run_id in latest.values() if runs.get(run_id) is None)
+        if wanted:
+            for stored in (await self._store.load(list(wanted))).values():
+                run = CachedRun(
+                    ProcessState(stored.head, {item.event_id: item for item in stored.items}), stored.version
+                )
+                runs.put(run)
+        return latest
+
+    async def _feed_lists(self) -> None:
+        """Claim known waiting tasks for the polls that wait for them."""
+        hungry, self._hungry = self._hungry, {}
+        for task_list in hungry:
+            if not task_list.wants_tasks:
+                continue
+            if not task_list.has_hints:
+                limit = max(2 * task_list.waiting_polls, _HINTS_PER_QUERY)
+                try:
+                    tasks = await self._store.waiting(task_list.kind, task_list.name, limit=limit)
+                except BackendError as error:
+                    _logger.warning("task list %r could not be read: %s", task_list.name, error)
+                    continue
+                task_list.learn(tasks, complete=len(tasks) < limit)
+            while task_list.has_hints and (waiter := task_list.claim_waiter()) is not None:
+                hint = task_list.take_hint()
+                assert hint is not None
+                self.enqueue(self._claim(waiter, *hint))
+
+    def _claim(self, waiter: Waiter, run_id: str, scheduled_event_id: int) -> Operation:
+        start = StartDecisionTask if waiter.kind is TaskKind.DECISION else StartActivityTask
+        request = start(scheduled_event_id=scheduled_event_id, identity=waiter.identity, session=self._session)
+        return Operation(request, ProcessRef("", run_id), waiter=waiter)
+
+    def _settle(self, pending: PendingRun) -> None:
+        """Make known what was saved."""
+        run = pending.run
+        if run is not None and pending.changed:
+            run.version += 1
+            if pending.wake_at is not UNSET:
+                run.wake_at = pending.wake_at
+            run.remember(pending.events)
+        for operation, reply in pending.operations:
+            operation.succeed(reply)
+        for operation, error in pending.refused:
+            self._give_up(operation, error)
+        self._on_settled(pending)
+
+    def _take_back(self, pending: PendingRun) -> list[Operation]:
+        """Undo in memory what was not saved, and return what must be tried again."""
+        self._forget(pending)
+        again = []
+        for operation in pending.every_operation():
+            operation.attempts += 1
+            if operation.waiter is not None:
+                self._return(operation.waiter)
+            elif operation.message is None or operation.attempts < _MESSAGE_ATTEMPTS:
+                again.append(operation)
+        return again
+
+    def _fail(self, pending: PendingRun, error: BaseException) -> None:
+        """The database failed: whether the group was saved is not known, so nothing of it may stay in memory."""
+        self._forget(pending)
+        for operation in pending.every_operation():
+            self._give_up(operation, error)
+
+    def _forget(self, pending: PendingRun) -> None:
+        if pending.run is not None:
+            self._runs.drop(pending.run)
+        for handover in pending.handovers:
+            self._return(handover.waiter)
+
+    def _give_up(self, operation: Operation, error: BaseException) -> None:
+        if operation.waiter is not None:
+            self._return(operation.waiter)
+        operation.fail(error)
+
+    def _return(self, waiter: Waiter) -> None:
+        """Let a poll go on waiting."""
+        task_list = self._lists.get(waiter.kind, waiter.task_list)
+        task_list.put_back(waiter)
+        task_list.complete = False
+        self.feed(task_list)
+
+
+def _log_fault(operation: Operation, error: Exception) -> None:
+    _logger.error(
+        "a request of type %s on process %s failed in the rules; this is a bug in aioworkflow",
+        type(operation.request).__name__,
+        operation.process,
+        exc_info=error,
+    )

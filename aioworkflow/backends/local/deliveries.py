@@ -1,0 +1,259 @@
+"""What happens after a commit: tasks go to polls, messages on their way, and whoever waits for something is told."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import anyio
+import msgspec
+
+from ...backend import Interruption, OnInterrupt
+from ...errors import BackendError
+from ...event import ActivityScheduledEvent, AnyEvent
+from ...machine.requests import CompleteActivityTask
+from ...machine.state import OpenActivity
+from ...stores.base import Store, TaskKind
+from ...task import ActivityTask, DecisionTask
+from ...types import ProcessRef, ProcessStatus
+from .batch import Handover, Operation, PendingRun
+from .lists import TaskLists, Waiter
+from .runs import CachedRun, RunCache
+from .tokens import write_token
+
+__all__ = ["Deliveries"]
+
+_logger = logging.getLogger("aioworkflow.local")
+
+
+class Deliveries:
+    """Tells everybody what a committed run brought."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        runs: RunCache,
+        lists: TaskLists,
+        enqueue: Callable[[Operation], None],
+        on_deadline: Callable[[float], None],
+        spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+    ) -> None:
+        self._store = store
+        self._runs = runs
+        self._lists = lists
+        self._enqueue = enqueue
+        self._on_deadline = on_deadline
+        self._spawn = spawn
+        self._holders: dict[str, dict[int, tuple[str, OnInterrupt | None]]] = {}
+        self._closings: dict[str, list[asyncio.Future[AnyEvent]]] = {}
+
+    @property
+    def awaited_runs(self) -> list[str]:
+        """Ids of the runs whose end somebody waits for."""
+        return list(self._closings)
+
+    @property
+    def outstanding(self) -> int:
+        """How many activities are in the hands of polls of this backend."""
+        return sum(len(holders) for holders in self._holders.values())
+
+    def settled(self, pending: PendingRun) -> None:
+        """Take in one committed run."""
+        for message in pending.messages:
+            self._enqueue(Operation(message.body, message.to, message=message))
+        run = pending.run
+        if run is None or not pending.changed:
+            return
+        head = run.state.head
+        if head.run_id in self._holders:
+            self._interrupt(pending, run)
+        for handover in pending.handovers:
+            self._deliver(handover, run)
+        if head.status is not ProcessStatus.OPEN:
+            self._runs.drop(run)
+            self.closed(head.run_id, pending.events[-1] if pending.events else None)
+            return
+        self._hint(pending, run)
+        if type(pending.wake_at) is float:
+            self._on_deadline(pending.wake_at)
+
+    def closing(self, run_id: str) -> asyncio.Future[AnyEvent]:
+        """Return a future that gets the last event of a run."""
+        future: asyncio.Future[AnyEvent] = asyncio.get_running_loop().create_future()
+        futures = self._closings.setdefault(run_id, [])
+        futures[:] = [other for other in futures if not other.done()]
+        futures.append(future)
+        return future
+
+    def stop_closing(self, run_id: str, future: asyncio.Future[AnyEvent]) -> None:
+        """Forget a future that nobody waits for any more."""
+        futures = self._closings.get(run_id)
+        if futures is not None and future in futures:
+            futures.remove(future)
+            if not futures:
+                del self._closings[run_id]
+
+    def closed(self, run_id: str, event: AnyEvent | None) -> None:
+        """Tell those who wait for the end of a run."""
+        if event is None:
+            return
+        for future in self._closings.pop(run_id, ()):
+            if not future.done():
+                future.set_result(event)
+
+    def end(self, error: BaseException) -> None:
+        """Fail everybody who still waits for the end of a run."""
+        for futures in self._closings.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
+        self._closings.clear()
+
+    def offer(self, kind: TaskKind, name: str, task: ActivityTask | DecisionTask) -> None:
+        """Give a started task to a poll; if none waits, the next one gets it."""
+        task_list = self._lists.get(kind, name)
+        waiter = task_list.claim_waiter()
+        if waiter is None:
+            task_list.unclaimed.append(task)
+        else:
+            self.give(waiter, task)
+
+    def give(self, waiter: Waiter, task: ActivityTask | DecisionTask) -> None:
+        """Give a started task to this poll, or to another if this one went away."""
+        if waiter.future.done():
+            self.offer(waiter.kind, waiter.task_list, task)
+            return
+        if isinstance(task, ActivityTask):
+            holders = self._holders.setdefault(task.process.run_id, {})
+            holders[task.scheduled_event_id] = (task.token, waiter.on_interrupt)
+        waiter.future.set_result(task)
+
+    def _interrupt(self, pending: PendingRun, run: CachedRun) -> None:
+        """Tell holders of tasks that are canceled or closed, but not those who have just answered themselves."""
+        state = run.state
+        run_id = state.head.run_id
+        holders = self._holders[run_id]
+        for operation, _ in pending.operations:
+            if type(operation.request) is CompleteActivityTask:
+                holders.pop(operation.request.scheduled_event_id, None)
+        if state.head.status is not ProcessStatus.OPEN:
+            for token, callback in holders.values():
+                _call(callback, token, Interruption.CLOSED)
+            holders.clear()
+        else:
+            for event_id in pending.touched & holders.keys():
+                item = state.items.get(event_id)
+                if not isinstance(item, OpenActivity):
+                    _call(holders[event_id][1], holders[event_id][0], Interruption.CLOSED)
+                    del holders[event_id]
+                elif item.cancel_requested_event_id:
+                    _call(holders[event_id][1], holders[event_id][0], Interruption.CANCEL_REQUESTED)
+        if not holders:
+            del self._holders[run_id]
+
+    def _hint(self, pending: PendingRun, run: CachedRun) -> None:
+        """Note the tasks that found no poll."""
+        state = run.state
+        head = state.head
+        queued = head.queued
+        if queued is not None and head.started is None and run.hinted != queued.scheduled_event_id:
+            run.hinted = queued.scheduled_event_id
+            self._lists.get(TaskKind.DECISION, queued.task_list).add_hint(
+                head.run_id, queued.scheduled_event_id, head.task_priority, queued.scheduled_at
+            )
+        for event_id in pending.touched:
+            item = state.items.get(event_id)
+            if type(item) is not OpenActivity or item.started_event_id:
+                run.inputs.pop(event_id, None)
+            else:
+                self._lists.get(TaskKind.ACTIVITY, item.task_list).add_hint(
+                    head.run_id, event_id, item.task_priority, item.scheduled_at
+                )
+
+    def _deliver(self, handover: Handover, run: CachedRun) -> None:
+        if handover.waiter.kind is TaskKind.ACTIVITY:
+            self._deliver_activity(handover, run)
+        else:
+            self._deliver_decision(handover, run)
+
+    def _deliver_activity(self, handover: Handover, run: CachedRun) -> None:
+        scheduled_event_id = handover.scheduled_event_id
+        item = run.state.items.get(scheduled_event_id)
+        if not isinstance(item, OpenActivity):  # canceled or timed out by a later request of the same group
+            self._lists.get(TaskKind.ACTIVITY, handover.waiter.task_list).put_back(handover.waiter)
+            return
+        head = run.state.head
+        task = ActivityTask(
+            token=write_token("a", head.run_id, scheduled_event_id, handover.started_event_id),
+            process=ProcessRef(head.process_id, head.run_id),
+            activity_id=item.activity_id,
+            activity=item.activity,
+            input_json=run.inputs.get(scheduled_event_id),
+            heartbeat_timeout=item.heartbeat_timeout,
+            start_to_close_timeout=item.start_to_close_timeout,
+            scheduled_event_id=scheduled_event_id,
+            started_event_id=handover.started_event_id,
+        )
+        if scheduled_event_id in run.inputs:
+            self.give(handover.waiter, task)
+        else:
+            self._spawn(lambda: self._deliver_with_input(handover.waiter, task))
+
+    def _deliver_decision(self, handover: Handover, run: CachedRun) -> None:
+        head = run.state.head
+        previous = head.previous_started_event_id
+        first = max(previous, 1) if handover.waiter.new_events_only else 1
+        events = run.events_since(first, handover.started_event_id)
+        task = DecisionTask(
+            token=write_token("d", head.run_id, handover.scheduled_event_id, handover.started_event_id),
+            process=ProcessRef(head.process_id, head.run_id),
+            workflow=head.workflow,
+            events=events or (),
+            started_event_id=handover.started_event_id,
+            previous_started_event_id=previous,
+            attempt=head.decision_attempt,
+        )
+        if events is not None:
+            self.give(handover.waiter, task)
+        else:
+            self._spawn(lambda: self._deliver_with_events(handover.waiter, task, first))
+
+    async def _deliver_with_input(self, waiter: Waiter, task: ActivityTask) -> None:
+        """Deliver an activity that was scheduled before its run was loaded: its input is in the history."""
+        events = await self._read(task.process.run_id, task.scheduled_event_id, task.scheduled_event_id)
+        scheduled = events[0]
+        assert isinstance(scheduled, ActivityScheduledEvent)
+        self.give(waiter, msgspec.structs.replace(task, input_json=scheduled.input_json))
+
+    async def _deliver_with_events(self, waiter: Waiter, task: DecisionTask, first: int) -> None:
+        """Deliver a decision whose events are not all at hand."""
+        events = await self._read(task.process.run_id, first, task.started_event_id)
+        self.give(waiter, msgspec.structs.replace(task, events=tuple(events)))
+
+    async def _read(self, run_id: str, first: int, last: int) -> list[AnyEvent]:
+        """Read events, however long the database is away: the task that needs them is started already."""
+        events: list[AnyEvent] = []
+        delays = itertools.chain((0.05, 0.1, 0.2, 0.5), itertools.repeat(1.0))
+        while first + len(events) <= last:
+            try:
+                limit = min(last - first - len(events) + 1, 1000)
+                events += await self._store.history(run_id, after=first + len(events) - 1, limit=limit)
+            except BackendError as error:
+                delay = next(delays)
+                _logger.warning("run %s could not be read, trying again in %s s: %s", run_id, delay, error)
+                await anyio.sleep(delay)
+        return events[: last - first + 1]
+
+
+def _call(callback: OnInterrupt | None, token: str, interruption: Interruption) -> None:
+    """Tell the holder of a task; what it raises is its own fault, and logged."""
+    if callback is None:
+        return
+    try:
+        callback(token, interruption)
+    except Exception:
+        _logger.exception("the on_interrupt callback of a poll raised for task %s", token)

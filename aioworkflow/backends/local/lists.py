@@ -1,0 +1,184 @@
+"""Task lists as one backend object sees them: who waits there for a task, and which tasks are known to wait for a
+taker.
+
+The database is the truth. What is kept here of waiting tasks are *hints* that save asking it: a hint may be out of
+date (the state of the run decides when the task is claimed), and there may be tasks that no hint tells of; then the
+list is not ``complete``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from ...backend import OnInterrupt
+from ...stores.base import TaskKind, WaitingTask
+from ...task import ActivityTask, DecisionTask
+
+__all__ = ["TaskList", "TaskLists", "Waiter"]
+
+_MOST_HINTS = 10_000
+"""More waiting tasks than this are left to the database."""
+
+
+class Waiter:
+    """A poll that waits.
+
+    Attributes:
+        future: Gets the task, or None when the poll time is over.
+        claimed: Whether a task is being handed to it in the transaction under way.
+        expired: Whether its poll time ended meanwhile.
+    """
+
+    __slots__ = ("claimed", "expired", "future", "identity", "kind", "new_events_only", "on_interrupt", "task_list")
+
+    def __init__(
+        self,
+        kind: TaskKind,
+        task_list: str,
+        *,
+        identity: str | None,
+        new_events_only: bool = False,
+        on_interrupt: OnInterrupt | None = None,
+    ) -> None:
+        self.future: asyncio.Future[ActivityTask | DecisionTask | None] = asyncio.get_running_loop().create_future()
+        self.kind = kind
+        self.task_list = task_list
+        self.identity = identity
+        self.new_events_only = new_events_only
+        self.on_interrupt = on_interrupt
+        self.claimed = False
+        self.expired = False
+
+    def expire(self) -> None:
+        """End the poll without a task, unless one is on its way."""
+        self.expired = True
+        if not self.claimed and not self.future.done():
+            self.future.set_result(None)
+
+    def unclaim(self) -> bool:
+        """Note that the task did not come after all; return whether the poll still waits."""
+        self.claimed = False
+        if self.expired:
+            self.expire()
+        return not self.future.done()
+
+
+class TaskList:
+    """One named list of one kind.
+
+    Attributes:
+        complete: Whether every task that waits in the database has a hint here.
+        unclaimed: Tasks that were started for a poll that then went away; the next poll gets them.
+    """
+
+    __slots__ = ("_hints", "_known", "_waiters", "complete", "kind", "name", "unclaimed")
+
+    def __init__(self, kind: TaskKind, name: str) -> None:
+        self.kind = kind
+        self.name = name
+        self.complete = False
+        self.unclaimed: deque[ActivityTask | DecisionTask] = deque()
+        self._waiters: deque[Waiter] = deque()
+        self._hints: list[tuple[int, float, str, int]] = []
+        self._known: set[tuple[str, int]] = set()
+
+    def add_waiter(self, waiter: Waiter) -> None:
+        """Queue a poll."""
+        self._waiters.append(waiter)
+
+    def put_back(self, waiter: Waiter) -> None:
+        """Queue a poll at the front, where it was before it was claimed."""
+        if waiter.unclaim():
+            self._waiters.appendleft(waiter)
+
+    def claim_waiter(self) -> Waiter | None:
+        """Take the poll that waits longest, if any."""
+        waiters = self._waiters
+        while waiters:
+            waiter = waiters.popleft()
+            if not waiter.future.done():
+                waiter.claimed = True
+                return waiter
+        return None
+
+    @property
+    def waiting_polls(self) -> int:
+        """How many polls wait (those that have gone away meanwhile may be counted)."""
+        return len(self._waiters)
+
+    def drop_gone(self) -> bool:
+        """Forget polls at the front that have gone away; return whether any poll waits."""
+        waiters = self._waiters
+        while waiters and waiters[0].future.done():
+            waiters.popleft()
+        return bool(waiters)
+
+    @property
+    def wants_tasks(self) -> bool:
+        """Whether a poll waits and there may be a task for it."""
+        return (bool(self._hints) or not self.complete) and self.drop_gone()
+
+    @property
+    def has_hints(self) -> bool:
+        """Whether some waiting task is known."""
+        return bool(self._hints)
+
+    def add_hint(self, run_id: str, scheduled_event_id: int, task_priority: int, scheduled_at: float) -> None:
+        """Note that a task waits."""
+        if len(self._hints) >= _MOST_HINTS:
+            self.complete = False
+            return
+        key = (run_id, scheduled_event_id)
+        if key not in self._known:
+            self._known.add(key)
+            heapq.heappush(self._hints, (-task_priority, scheduled_at, run_id, scheduled_event_id))
+
+    def take_hint(self) -> tuple[str, int] | None:
+        """Take the task that is first by priority, then by age (swf-reference 5.8): run id, scheduled event id."""
+        if not self._hints:
+            return None
+        _, _, run_id, scheduled_event_id = heapq.heappop(self._hints)
+        self._known.discard((run_id, scheduled_event_id))
+        return run_id, scheduled_event_id
+
+    def learn(self, tasks: Iterable[WaitingTask], *, complete: bool) -> None:
+        """Add what the database knows."""
+        for task in tasks:
+            self.add_hint(task.run_id, task.scheduled_event_id, task.task_priority, task.scheduled_at)
+        self.complete = complete
+
+    def end_polls(self) -> None:
+        """Let all polls end without a task."""
+        for waiter in self._waiters:
+            waiter.expire()
+        self._waiters.clear()
+
+
+class TaskLists:
+    """All task lists that were polled or filled here."""
+
+    def __init__(self) -> None:
+        self._lists: dict[tuple[TaskKind, str], TaskList] = {}
+
+    def get(self, kind: TaskKind, name: str) -> TaskList:
+        """Return the list, making it if it is new."""
+        found = self._lists.get((kind, name))
+        if found is None:
+            found = self._lists[kind, name] = TaskList(kind, name)
+        return found
+
+    def __iter__(self) -> Iterator[TaskList]:
+        return iter(self._lists.values())
+
+    def forget_completeness(self) -> None:
+        """Somebody else may have added tasks."""
+        for task_list in self._lists.values():
+            task_list.complete = False
+
+    def end_polls(self) -> None:
+        """Let all polls end without a task."""
+        for task_list in self._lists.values():
+            task_list.end_polls()

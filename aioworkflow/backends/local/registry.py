@@ -1,0 +1,80 @@
+"""The registered types, as the rules see them, and kept in step with the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...checks import DESCRIPTION_LIMIT, check_name, check_setting, check_text, check_version, show
+from ...decision import Decision, ScheduleActivityDecision, StartChildProcessDecision
+from ...errors import InvalidRequestError
+from ...machine.handle import Environment
+from ...machine.limits import Limits
+from ...stores.base import Store
+from ...types import ActivityType, TypeRef, WorkflowType
+
+__all__ = ["Registry"]
+
+
+class Registry:
+    """Workflows and activities by name and version.
+
+    Attributes:
+        environment: What the rules are given; it sees every change of this registry.
+    """
+
+    def __init__(self, store: Store, limits: Limits) -> None:
+        self._store = store
+        self._workflows: dict[TypeRef, WorkflowType] = {}
+        self._activities: dict[TypeRef, ActivityType] = {}
+        self.environment = Environment(limits=limits, workflows=self._workflows, activities=self._activities)
+
+    async def refresh(self) -> None:
+        """Read what other OS processes have registered."""
+        for registered in await self._store.types():
+            self._add(registered)
+
+    async def register(self, registered: WorkflowType | ActivityType) -> None:
+        """Make a type known, or give it other defaults.
+
+        Raises:
+            InvalidRequestError: The type breaks a rule.
+        """
+        _check(registered)
+        if self._known(registered) != registered:
+            await self._store.save_type(registered)
+            self._add(registered)
+
+    def lacks_types(self, decisions: Sequence[Decision]) -> bool:
+        """Tell whether a decision names a type that is not known here (another OS process may have registered it)."""
+        for decision in decisions:
+            if type(decision) is ScheduleActivityDecision:
+                if decision.activity not in self._activities:
+                    return True
+            elif type(decision) is StartChildProcessDecision and decision.workflow not in self._workflows:
+                return True
+        return False
+
+    def _known(self, registered: WorkflowType | ActivityType) -> WorkflowType | ActivityType | None:
+        if isinstance(registered, WorkflowType):
+            return self._workflows.get(registered.ref)
+        return self._activities.get(registered.ref)
+
+    def _add(self, registered: WorkflowType | ActivityType) -> None:
+        if isinstance(registered, WorkflowType):
+            self._workflows[registered.ref] = registered
+        else:
+            self._activities[registered.ref] = registered
+
+
+def _check(registered: WorkflowType | ActivityType) -> None:
+    if not isinstance(registered, WorkflowType | ActivityType):
+        raise InvalidRequestError(
+            f"a registered type must be a WorkflowType or an ActivityType, not {show(registered)}"
+        )
+    check_name(registered.ref.name, "name")
+    check_version(registered.ref.version)
+    if registered.description is not None:
+        check_text(registered.description, "description", DESCRIPTION_LIMIT)
+    for field in registered.__struct_fields__:
+        if field not in ("ref", "description", "deprecated"):
+            check_setting(getattr(registered, field), field)

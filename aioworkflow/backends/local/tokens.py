@@ -1,0 +1,42 @@
+"""Task tokens of the local backend: the run and the two events that a task hangs on.
+
+A token is no secret, but the run id in it is random; the machine compares both event ids with what is open, so a token
+that is old, repeated or made up answers nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...errors import UnknownTaskError
+
+__all__ = ["Token", "read_token", "write_token"]
+
+
+class Token(NamedTuple):
+    """What a token stands for; ``kind`` is "a" for an activity task and "d" for a decision task."""
+
+    kind: str
+    run_id: str
+    scheduled_event_id: int
+    started_event_id: int
+
+
+def write_token(kind: str, run_id: str, scheduled_event_id: int, started_event_id: int) -> str:
+    """Return the token as text."""
+    return f"{kind}.{run_id}.{scheduled_event_id}.{started_event_id}"
+
+
+def read_token(text: object, kind: str) -> Token:
+    """Return what ``text`` stands for.
+
+    Raises:
+        UnknownTaskError: It is no token of this kind of task.
+    """
+    parts = text.split(".") if isinstance(text, str) else []
+    if len(parts) == 4 and parts[0] == kind and parts[2].isdecimal() and parts[3].isdecimal():
+        return Token(kind, parts[1], int(parts[2]), int(parts[3]))
+    name = "an activity" if kind == "a" else "a decision"
+    raise UnknownTaskError(
+        f"{str(text)[:80]!r} is not the token of {name} task; pass the token of the task as the backend gave it"
+    )

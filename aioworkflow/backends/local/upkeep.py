@@ -1,0 +1,197 @@
+"""What a local backend does by itself: deadlines, its own lease and those of others, and what other OS processes wrote.
+
+Hints from elsewhere may be lost or late; everything here is repeated at a slow pace, so a lost hint costs latency,
+never correctness.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+
+from ...errors import BackendError, UnknownResourceError
+from ...machine.requests import FireDeadlines, ReleaseTasks, Request
+from ...stores.base import Store
+from ...types import ProcessRef
+from .batch import Operation
+from .clock import Alarm, Clock
+from .committer import Committer
+from .deliveries import Deliveries
+from .lists import TaskLists
+from .options import LocalOptions
+
+__all__ = ["Upkeep"]
+
+_logger = logging.getLogger("aioworkflow.local")
+
+_FALLBACK_PERIOD = 5.0
+"""Seconds between looks at the database for what no hint told of: deadlines, undelivered messages."""
+
+
+class Upkeep:
+    """The background work of one local backend."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        session: str,
+        clock: Clock,
+        lease_clock: Clock,
+        options: LocalOptions,
+        committer: Committer,
+        deliveries: Deliveries,
+        lists: TaskLists,
+    ) -> None:
+        self._store = store
+        self._session = session
+        self._clock = clock
+        self._lease_clock = lease_clock
+        self._options = options
+        self._committer = committer
+        self._deliveries = deliveries
+        self._lists = lists
+        self._deadline: float | None = None
+        self._alarm: Alarm | None = None
+        self._deadline_due = anyio.Event()
+
+    # --- deadlines ---------------------------------------------------------------------------------------------------
+
+    def on_deadline(self, when: float) -> None:
+        """Make sure that the deadline at ``when`` is seen to."""
+        if self._deadline is None or when < self._deadline:
+            self._deadline = when
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm = self._clock.call_at(when, self._ring)
+
+    def _ring(self) -> None:
+        self._deadline_due.set()
+
+    async def fire_deadlines(self) -> None:
+        """Let everything happen whose time has come, for ever."""
+        self._deadline_due.set()
+        while True:
+            await self._deadline_due.wait()
+            self._deadline_due = anyio.Event()
+            await self._guarded("deadlines", self._fire_due)
+
+    async def _fire_due(self) -> None:
+        self._deadline = None
+        if self._alarm is not None:
+            self._alarm.cancel()
+        due = await self._store.due(self._clock.now())
+        if due.next_wake_at is not None:
+            self.on_deadline(due.next_wake_at)
+        fired = await self._submit_all(FireDeadlines(), due.run_ids)
+        if fired:
+            self._deadline_due.set()  # there may be more than one query returns
+
+    async def _submit_all(self, request: Request, run_ids: Sequence[str]) -> int:
+        """Put a request to many runs; return how many took it (the others were closed meanwhile)."""
+        futures = [self._committer.submit(request, ProcessRef("", run_id)) for run_id in run_ids]
+        taken = 0
+        for future in futures:
+            try:
+                await future
+                taken += 1
+            except UnknownResourceError as error:
+                _logger.debug("%s came too late: %s", type(request).__name__, error)
+        return taken
+
+    # --- sessions ----------------------------------------------------------------------------------------------------
+
+    async def keep_session(self) -> None:
+        """Renew the lease, and release what dead sessions held, for ever."""
+        while True:
+            await anyio.sleep(self._options.session_check_seconds)
+            await self._guarded("sessions", self.renew_session)
+
+    async def renew_session(self) -> None:
+        """Renew the lease once, and release what dead sessions held."""
+        now = self._lease_clock.now()
+        dead = await self._store.renew_session(self._session, now=now, expires_at=now + self._options.lease_seconds)
+        for session in dead:
+            released = await self.release(session)
+            await self._store.end_session(session)
+            await self.deliver_messages(older_than=now)
+            _logger.warning(
+                "session %s is gone; %d of its processes were told that their tasks timed out", session, released
+            )
+
+    async def release(self, session: str) -> int:
+        """Time out the tasks that a session held; return in how many runs."""
+        released = 0
+        while run_ids := await self._store.held_by(session):
+            taken = await self._submit_all(ReleaseTasks(session=session), run_ids)
+            released += taken
+            if not taken:
+                break
+        return released
+
+    async def deliver_messages(self, *, older_than: float) -> None:
+        """Deliver messages between processes that were left lying."""
+        for message in await self._store.outbox(older_than=older_than):
+            self._committer.enqueue(Operation(message.body, message.to, message=message))
+
+    async def end_session(self) -> None:
+        """Give back what the own session holds, and forget the session."""
+        try:
+            await self.release(self._session)
+            await self._store.end_session(self._session)
+        except BackendError as error:
+            _logger.error("the session could not be ended (its tasks time out later): %s", error)
+
+    # --- other OS processes ------------------------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Notice what other OS processes write, for ever."""
+        while True:
+            await anyio.sleep(self._options.watch_seconds)
+            await self._guarded("the database", self._look)
+
+    async def _look(self) -> None:
+        if await self._store.changed():
+            await self.on_foreign_change()
+
+    async def on_foreign_change(self) -> None:
+        """Look at everything that a write of somebody else may concern."""
+        self._lists.forget_completeness()
+        self._feed()
+        self._deadline_due.set()
+        await self._look_for_closed()
+
+    async def repeat(self) -> None:
+        """Do slowly what hints should have brought at once, for ever."""
+        while True:
+            await anyio.sleep(_FALLBACK_PERIOD)
+            self._feed()
+            await self._guarded("the outbox", self._deliver_forgotten)
+            self._deadline_due.set()
+
+    async def _deliver_forgotten(self) -> None:
+        await self.deliver_messages(older_than=self._clock.now() - _FALLBACK_PERIOD)
+
+    def _feed(self) -> None:
+        for task_list in self._lists:
+            if task_list.wants_tasks:
+                self._committer.feed(task_list)
+
+    async def _look_for_closed(self) -> None:
+        awaited = self._deliveries.awaited_runs
+        for run_id, stored in (await self._store.load(awaited)).items() if awaited else ():
+            head = stored.head
+            if head.closed_at is not None:
+                events = await self._store.history(run_id, after=head.last_event_id - 1, limit=1)
+                self._deliveries.closed(run_id, events[0])
+
+    async def _guarded(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do ``work``; a database that is away is said, and tried again at the next turn."""
+        try:
+            await work()
+        except BackendError as error:
+            _logger.warning("upkeep of %s failed, will try again: %s", what, error)
+            await anyio.sleep(self._options.session_check_seconds)
+            self._deadline_due.set()
