@@ -1,0 +1,59 @@
+"""The jobs on DBOS Transact, as its documentation writes them: async workflows that await async steps.
+
+Settings are DBOS's own (SQLite in rollback-journal mode, synchronous FULL), with its log at ERROR. A workflow is
+awaited directly, which is its quickest way; nothing goes through a queue. ``dbos-sqlite-wal`` is the same on a database
+that was put into WAL mode beforehand, which DBOS does not do itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+from dbos import DBOS, DBOSConfig
+
+from harness import Counter, Job, Metrics, child, throughput
+
+counter = Counter()
+
+
+@DBOS.step()
+async def step(number: int) -> int:
+    counter.value += 1
+    return number + 1
+
+
+@DBOS.workflow()
+async def chain(length: int) -> int:
+    number = 0
+    for _ in range(length):
+        number = await step(number)
+    return number
+
+
+@DBOS.workflow()
+async def fanout(width: int) -> int:
+    return sum(await asyncio.gather(*(step(0) for _ in range(width))))
+
+
+async def measurement(job: Job, directory: Path) -> Metrics:
+    path = directory / "dbos.sqlite"
+    if job.store == "dbos-sqlite-wal":
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.close()
+    DBOS(config=DBOSConfig(name="benchmark", system_database_url=f"sqlite:///{path}", log_level="ERROR"))
+    DBOS.launch()
+    workflow = chain if job.shape.startswith("chain") else fanout
+
+    async def run_process() -> None:
+        result = await workflow(job.size)
+        if result != job.size:
+            raise AssertionError(f"{job.case}: got {result}")
+
+    return await throughput(job, run_process, counter)
+
+
+if __name__ == "__main__":
+    child(measurement)

@@ -1,0 +1,275 @@
+"""What the benchmarks share: jobs, child processes, medians, the table and the JSON file.
+
+Each measurement runs in a child process of its own, on a fresh database, and leaves out start-up. Cases and sides take
+turns (case a, case b, …, then all over again), so that a slow spell of the machine hits them alike; what is printed is
+the median over the rounds. Next to wall time stands CPU time, which other programs on the machine disturb less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NoReturn
+
+HERE = Path(__file__).parent
+QUICK_BUDGET = 50.0  # seconds; no round begins that would end later
+
+Metrics = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One thing to measure.
+
+    Attributes:
+        script: The file in this directory that measures it.
+        store: ``memory``, ``sqlite-full``, ``sqlite-normal``, or a peer's name for its database.
+        shape: ``chain-N`` (N activities one after another), ``fanout-N`` (N at once), or a name of the script's own.
+        concurrency: How many processes are open at a time.
+        seconds: How long to measure.
+    """
+
+    script: str
+    store: str
+    shape: str
+    concurrency: int = 1
+    seconds: float = 2.0
+
+    @property
+    def case(self) -> str:
+        return f"{self.store}/{self.shape}/c{self.concurrency}"
+
+    @property
+    def size(self) -> int:
+        """The N of the shape: activities in one process."""
+        return int(self.shape.rpartition("-")[2])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One line of the result; ``ratio`` is ``value / peer_value``."""
+
+    case: str
+    metric: str
+    value: float
+    peer: str | None = None
+    peer_value: float | None = None
+    ratio: float | None = None
+    goal: str | None = None
+
+    def compared(self, peer: str, peer_value: float, goal: str | None = None) -> Record:
+        return Record(
+            case=self.case,
+            metric=self.metric,
+            value=self.value,
+            peer=peer,
+            peer_value=peer_value,
+            ratio=self.value / peer_value if peer_value else None,
+            goal=goal,
+        )
+
+
+class Results:
+    """The medians of what was measured, by job and metric."""
+
+    def __init__(self, measured: Mapping[Job, Sequence[Metrics]]) -> None:
+        self._medians = {
+            job: {metric: statistics.median(run[metric] for run in runs) for metric in runs[0]}
+            for job, runs in measured.items()
+        }
+
+    def records(self, job: Job) -> list[Record]:
+        return [Record(case=job.case, metric=metric, value=value) for metric, value in self._medians[job].items()]
+
+    def value(self, job: Job, metric: str) -> float:
+        return self._medians[job][metric]
+
+    def record(self, job: Job, metric: str) -> Record:
+        return Record(case=job.case, metric=metric, value=self.value(job, metric))
+
+
+# --- the parent: run the jobs, show the results
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """Read the command line that all benchmarks share."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="a smaller selection, in less than a minute")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the records there")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only the cases whose name contains this")
+    parser.add_argument("--rounds", type=int, help="how often each case is measured (default: 5, quick: up to 3)")
+    parser.add_argument("--seconds", type=float, help="how long each measurement takes (default: 2, quick: 0.4)")
+    parser.add_argument("--dir", type=Path, help="where the databases are made (default: the current directory)")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 5)
+    options.seconds = options.seconds or (0.4 if options.quick else 2.0)
+    return options
+
+
+def measure(jobs: Iterable[Job], options: argparse.Namespace) -> Results:
+    """Run every job in turn, round after round, each in a child process."""
+    jobs = [job for job in jobs if options.only in job.case]
+    if not jobs:
+        sys.exit(f"no case contains {options.only!r}")
+    measured: dict[Job, list[Metrics]] = defaultdict(list)
+    begun = time.monotonic()
+    for done in range(options.rounds):
+        elapsed = time.monotonic() - begun
+        if options.quick and done and elapsed * (done + 1) / done > QUICK_BUDGET:
+            break
+        for number, job in enumerate(jobs, 1):
+            _progress(f"round {done + 1}/{options.rounds}  {number}/{len(jobs)}  {job.case}")
+            measured[job].append(_run_child(job, options.dir or Path.cwd()))
+    _progress("")
+    rounds = len(measured[jobs[0]])
+    print(f"Medians of {rounds} interleaved round{'s' if rounds > 1 else ''} on {os.cpu_count()} CPUs,", end=" ")
+    print(f"Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}.\n")
+    return Results(measured)
+
+
+def report(records: Sequence[Record], options: argparse.Namespace) -> None:
+    """Print the records as a table, and write them to the file that was asked for."""
+    rows = [("case", "metric", "value", "compared with", "its value", "ratio", "goal"), *map(_row, records)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if column in (2, 4, 5) else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+    if options.json:
+        content = [{key: value for key, value in asdict(record).items() if value is not None} for record in records]
+        options.json.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _run_child(job: Job, parent_directory: Path) -> Metrics:
+    directory = tempfile.mkdtemp(prefix="benchmark-", dir=parent_directory)
+    try:
+        finished = subprocess.run(
+            [sys.executable, str(HERE / job.script), json.dumps(asdict(job)), directory],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    if finished.returncode:
+        sys.exit(f"\n{job.case} failed:\n{finished.stdout}{finished.stderr}")
+    metrics: Metrics = json.loads(finished.stdout.splitlines()[-1])
+    return metrics
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def _row(record: Record) -> tuple[str, ...]:
+    compared = (record.peer or "", _number(record.peer_value), _number(record.ratio), record.goal or "")
+    return (record.case, record.metric, _number(record.value), *compared)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+# --- the child: one measurement
+
+
+class Counter:
+    """How many activities have run; the activities of both sides count themselves."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+
+def child(measurements: Callable[[Job, Path], Awaitable[Metrics]]) -> NoReturn:
+    """Measure the job that the command line names, and print what came out.
+
+    The process then ends at once: what is still open is of no interest, and closing it down takes some peers long.
+    """
+    job = Job(**json.loads(sys.argv[1]))
+    metrics = asyncio.run(_measured(measurements, job, Path(sys.argv[2])))
+    raise SystemExit(f"{job.case} ended without a result: {metrics}")
+
+
+async def _measured(measurements: Callable[[Job, Path], Awaitable[Metrics]], job: Job, directory: Path) -> None:
+    metrics = await measurements(job, directory)
+    print(json.dumps(metrics), flush=True)
+    os._exit(0)
+
+
+async def throughput(job: Job, run_process: Callable[[], Awaitable[None]], counter: Counter) -> Metrics:
+    """Keep ``job.concurrency`` processes running for ``job.seconds``; return what a second brought, and the CPU.
+
+    Alone (concurrency 1), whole processes are counted. With more, what is counted is the activities that ran while
+    all were busy; the window opens when every one of them has begun.
+    """
+    if job.concurrency == 1:
+        return await _whole_processes(job, run_process, counter)
+    busy = {asyncio.create_task(_forever(run_process)) for _ in range(job.concurrency)}
+    while counter.value < 2 * job.concurrency:
+        await _run(busy, 0.02)
+    clock = Stopwatch(counter)
+    await _run(busy, job.seconds)
+    return _rates(job, *clock.read())  # what is still busy ends with the process, see `child`
+
+
+async def _run(busy: set[asyncio.Task[None]], seconds: float) -> None:
+    """Let the tasks run; the error of one that fails comes out here."""
+    failed, _ = await asyncio.wait(busy, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+    for task in failed:
+        task.result()
+
+
+async def _whole_processes(job: Job, run_process: Callable[[], Awaitable[None]], counter: Counter) -> Metrics:
+    await run_process()
+    clock = Stopwatch(counter)
+    while True:
+        await run_process()
+        activities, wall, cpu = clock.read()
+        if wall >= job.seconds:
+            return _rates(job, activities, wall, cpu)
+
+
+async def _forever(run_process: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await run_process()
+
+
+class Stopwatch:
+    """Activities, wall seconds and CPU seconds (of all threads) since it was made."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self._begun = (counter.value, time.perf_counter(), time.process_time())
+
+    def read(self) -> tuple[int, float, float]:
+        activities, wall, cpu = self._begun
+        return self._counter.value - activities, time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _rates(job: Job, activities: int, wall: float, cpu: float) -> Metrics:
+    return {
+        "activities_per_second": activities / wall,
+        "processes_per_second": activities / job.size / wall,
+        "cpu_seconds_per_activity": cpu / activities,
+    }
