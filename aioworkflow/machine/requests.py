@@ -1,6 +1,7 @@
 """What can be asked of a run. Each is a frozen value; :func:`aioworkflow.machine.handle.handle` takes them all.
 
-Requests that travel from one process to another are *messages*: they wait in the outbox of the database and must be storable.
+Requests that travel from one process to another are *messages*: they wait in the outbox of the database and must be
+storable.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 class StartProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="start"):
-    """Start a run. All settings are resolved. From a parent it is a message, answered by ChildStarted or DeliveryFailed.
+    """Start a run. All settings are resolved. From a parent it is a message, answered by ChildStarted or
+    DeliveryFailed.
 
     ``run_id`` is drawn by who asks, so that asking twice starts one run.
     """
@@ -60,6 +62,11 @@ class StartProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag=
     decision_timeout: float | None = None
     parent: ProcessRef | None = None
     parent_initiated_event_id: int = 0
+
+    @property
+    def ref(self) -> ProcessRef:
+        """The run to be started."""
+        return ProcessRef(self.process_id, self.run_id)
 
 
 class SignalProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="signal"):
