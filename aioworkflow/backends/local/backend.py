@@ -81,7 +81,7 @@ class LocalBackend:
         self._clock = clock or SystemClock()
         self._session = uuid.uuid4().hex
         self._registry = Registry(store, self._options.limits)
-        self._lists = TaskLists()
+        self._lists = TaskLists(self._options.poll_seconds)
         self._runs = RunCache(self._options.cached_runs)
         self._deliveries = Deliveries(
             store,
@@ -269,18 +269,15 @@ class LocalBackend:
         if task_list.unclaimed:
             self._deliveries.give(waiter, task_list.unclaimed.popleft())
         else:
-            task_list.add_waiter(waiter)
+            self._lists.add_waiter(task_list, waiter)
             if task_list.has_hints or not task_list.complete:
                 self._committer.feed(task_list)
-        timeout = asyncio.get_running_loop().call_later(self._options.poll_seconds, waiter.expire)
         try:
             return cast("Task | None", await waiter.future)
         except asyncio.CancelledError:
             if waiter.future.done() and not waiter.future.cancelled() and (task := waiter.future.result()) is not None:
                 self._deliveries.offer(waiter.kind, waiter.task_list, task)
             raise
-        finally:
-            timeout.cancel()
 
     async def complete_decision_task(
         self,

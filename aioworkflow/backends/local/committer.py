@@ -250,8 +250,7 @@ class Committer:
 
     def _return(self, waiter: Waiter) -> None:
         """Let a poll go on waiting."""
-        task_list = self._lists.get(waiter.kind, waiter.task_list)
-        task_list.put_back(waiter)
+        task_list = self._lists.put_back(waiter)
         task_list.complete = False
         self.feed(task_list)
 

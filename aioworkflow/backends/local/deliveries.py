@@ -18,7 +18,7 @@ from ...machine.requests import CompleteActivityTask
 from ...machine.state import OpenActivity
 from ...stores.base import Store, TaskKind
 from ...task import ActivityTask, DecisionTask
-from ...types import ProcessRef, ProcessStatus
+from ...types import ProcessStatus
 from .batch import Handover, Operation, PendingRun
 from .lists import TaskLists, Waiter
 from .runs import CachedRun, RunCache
@@ -184,12 +184,12 @@ class Deliveries:
         scheduled_event_id = handover.scheduled_event_id
         item = run.state.items.get(scheduled_event_id)
         if not isinstance(item, OpenActivity):  # canceled or timed out by a later request of the same group
-            self._lists.get(TaskKind.ACTIVITY, handover.waiter.task_list).put_back(handover.waiter)
+            self._lists.put_back(handover.waiter)
             return
         head = run.state.head
         task = ActivityTask(
             token=write_token("a", head.run_id, scheduled_event_id, handover.started_event_id),
-            process=ProcessRef(head.process_id, head.run_id),
+            process=run.state.ref,
             activity_id=item.activity_id,
             activity=item.activity,
             input_json=run.inputs.get(scheduled_event_id),
@@ -210,7 +210,7 @@ class Deliveries:
         events = run.events_since(first, handover.started_event_id)
         task = DecisionTask(
             token=write_token("d", head.run_id, handover.scheduled_event_id, handover.started_event_id),
-            process=ProcessRef(head.process_id, head.run_id),
+            process=run.state.ref,
             workflow=head.workflow,
             events=events or (),
             started_event_id=handover.started_event_id,

@@ -27,12 +27,23 @@ class Waiter:
     """A poll that waits.
 
     Attributes:
+        since: When it began, in the time of the event loop.
         future: Gets the task, or None when the poll time is over.
         claimed: Whether a task is being handed to it in the transaction under way.
         expired: Whether its poll time ended meanwhile.
     """
 
-    __slots__ = ("claimed", "expired", "future", "identity", "kind", "new_events_only", "on_interrupt", "task_list")
+    __slots__ = (
+        "claimed",
+        "expired",
+        "future",
+        "identity",
+        "kind",
+        "new_events_only",
+        "on_interrupt",
+        "since",
+        "task_list",
+    )
 
     def __init__(
         self,
@@ -43,7 +54,9 @@ class Waiter:
         new_events_only: bool = False,
         on_interrupt: OnInterrupt | None = None,
     ) -> None:
-        self.future: asyncio.Future[ActivityTask | DecisionTask | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.since = loop.time()
+        self.future: asyncio.Future[ActivityTask | DecisionTask | None] = loop.create_future()
         self.kind = kind
         self.task_list = task_list
         self.identity = identity
@@ -116,6 +129,13 @@ class TaskList:
             waiters.popleft()
         return bool(waiters)
 
+    def expire_polls(self, begun_before: float) -> float | None:
+        """End the polls that began at or before that time; return when the oldest of the others began."""
+        waiters = self._waiters
+        while waiters and (waiters[0].future.done() or waiters[0].since <= begun_before):
+            waiters.popleft().expire()
+        return waiters[0].since if waiters else None
+
     @property
     def wants_tasks(self) -> bool:
         """Whether a poll waits and there may be a task for it."""
@@ -158,10 +178,19 @@ class TaskList:
 
 
 class TaskLists:
-    """All task lists that were polled or filled here."""
+    """All task lists that were polled or filled here.
 
-    def __init__(self) -> None:
+    Args:
+        poll_seconds: How long a poll waits.
+    """
+
+    def __init__(self, poll_seconds: float) -> None:
+        self._poll_seconds = poll_seconds
         self._lists: dict[tuple[TaskKind, str], TaskList] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __iter__(self) -> Iterator[TaskList]:
+        return iter(self._lists.values())
 
     def get(self, kind: TaskKind, name: str) -> TaskList:
         """Return the list, making it if it is new."""
@@ -170,8 +199,17 @@ class TaskLists:
             found = self._lists[kind, name] = TaskList(kind, name)
         return found
 
-    def __iter__(self) -> Iterator[TaskList]:
-        return iter(self._lists.values())
+    def add_waiter(self, task_list: TaskList, waiter: Waiter) -> None:
+        """Queue a poll, and see to it that it ends in time. One timer serves all polls, which come and go fast."""
+        task_list.add_waiter(waiter)
+        self._set_timer()
+
+    def put_back(self, waiter: Waiter) -> TaskList:
+        """Let a poll that was claimed go on waiting, at the front; return its list."""
+        task_list = self.get(waiter.kind, waiter.task_list)
+        task_list.put_back(waiter)
+        self._set_timer()
+        return task_list
 
     def forget_completeness(self) -> None:
         """Somebody else may have added tasks."""
@@ -180,5 +218,18 @@ class TaskLists:
 
     def end_polls(self) -> None:
         """Let all polls end without a task."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for task_list in self._lists.values():
             task_list.end_polls()
+
+    def _set_timer(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._poll_seconds, self._expire_polls)
+
+    def _expire_polls(self) -> None:
+        loop = asyncio.get_running_loop()
+        oldest = [task_list.expire_polls(loop.time() - self._poll_seconds) for task_list in self._lists.values()]
+        begun = [since for since in oldest if since is not None]
+        self._timer = loop.call_at(min(begun) + self._poll_seconds, self._expire_polls) if begun else None
