@@ -9,6 +9,7 @@
     │   └── PayloadTooLargeError                an input, result, signal or detail over the limit
     ├── UnknownResourceError (also LookupError) what the request names is not there
     │   ├── UnknownProcessError                 no such process, or it is closed
+    │   ├── ResultNotAvailableError             a Process was asked for something that did not happen (yet)
     │   ├── UnknownTaskError                    the task is closed, timed out or was never handed out
     │   └── UnknownTypeError                    no such workflow or activity is registered
     ├── ProcessAlreadyRunningError              a process with this id is open
@@ -51,6 +52,7 @@ __all__ = [
     "ProcessNotCompletedError",
     "ProcessTerminatedError",
     "ProcessTimedOutError",
+    "ResultNotAvailableError",
     "SchemaVersionError",
     "StoreError",
     "ThrottledError",
@@ -92,6 +94,10 @@ class UnknownProcessError(UnknownResourceError):
 
 class UnknownTaskError(UnknownResourceError):
     """The task was answered before, has timed out, its process is closed, or the token was never given out."""
+
+
+class ResultNotAvailableError(UnknownResourceError):
+    """A :class:`Process` was asked for a result or an event that is not, or not yet, in its history."""
 
 
 class UnknownTypeError(UnknownResourceError):

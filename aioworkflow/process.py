@@ -1,5 +1,364 @@
-"""Process: to come."""
+"""The process as its decider sees it: history, and the questions that deciders ask of it.
+
+A :class:`Process` is made from events and can be extended by later ones, so a worker keeps it and reads only what is
+new. No question costs more with a longer history, except where all of something is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, TypeVar, overload
+
+from .activity import ActivityLike, activity_settings
+from .errors import InvalidRequestError, ResultNotAvailableError
+from .event import (
+    ActivityScheduledEvent,
+    AnyEvent,
+    MarkerRecordedEvent,
+    ProcessCanceledEvent,
+    ProcessCancelRequestedEvent,
+    ProcessCompletedEvent,
+    ProcessContinuedAsNewEvent,
+    ProcessFailedEvent,
+    ProcessSignaledEvent,
+    ProcessStartedEvent,
+    ProcessTerminatedEvent,
+    ProcessTimedOutEvent,
+    StartChildProcessInitiatedEvent,
+    TimerStartedEvent,
+)
+from .facts import Facts
+from .payload import decode
+from .records import ActivityClosedEvent, ActivityRecord, ChildClosedEvent, ChildRecord, TimerClosedEvent, TimerRecord
+from .result import ActivityOutcome
+from .types import ProcessRef, ProcessStatus, TypeRef
+from .workflow import WorkflowLike, workflow_settings
+
+__all__ = ["Process"]
+
+T = TypeVar("T")
 
 
 class Process:
-    """To come."""
+    """One run of a process, up to the last event that is known of it.
+
+    Args:
+        ref: Its id and run id.
+        events: Its history from event 1 on, or the beginning of it; :meth:`extend` adds to it.
+
+    Raises:
+        InvalidRequestError: Event 1 is missing, or there is a gap.
+    """
+
+    def __init__(self, ref: ProcessRef, events: Iterable[AnyEvent]) -> None:
+        self.ref = ref
+        self._facts = Facts()
+        self._new: Sequence[AnyEvent] | None = None
+        self.extend(events)
+        history = self._facts.history
+        if not history or not isinstance(history[0], ProcessStartedEvent):
+            raise InvalidRequestError(f"the history of process {ref} must begin with its start")
+        self.started: ProcessStartedEvent = history[0]
+        """Event 1."""
+
+    def __repr__(self) -> str:
+        return f"<Process {self.ref} of {self.workflow}, {self.status.name}, {len(self._facts.history)} events>"
+
+    def extend(self, events: Iterable[AnyEvent]) -> None:
+        """Take the next events in; those that are known already are passed over.
+
+        Raises:
+            InvalidRequestError: There is a gap between the last known event and these.
+        """
+        try:
+            self._facts.extend(events)
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"process {self.ref}: {error}") from None
+        self._new = None
+
+    def as_of(self, event_id: int) -> Process:
+        """Return the process as it was when event ``event_id`` had just happened; costs as much as folding it anew."""
+        return Process(self.ref, self._facts.history[:event_id])
+
+    # --- what it is ---
+
+    @property
+    def id(self) -> str:
+        """Its process id."""
+        return self.ref.process_id
+
+    @property
+    def run_id(self) -> str:
+        """Its run id."""
+        return self.ref.run_id
+
+    @property
+    def workflow(self) -> TypeRef:
+        """The name and version of its workflow."""
+        return self.started.workflow
+
+    @property
+    def input(self) -> Any:
+        """Its input, decoded anew at each call."""
+        return self.started.input
+
+    def input_as(self, into: type[T]) -> T:
+        """Return its input as type ``into``.
+
+        Raises:
+            PayloadError: It does not fit.
+        """
+        value: T = decode("null" if self.started.input_json is None else self.started.input_json, into)
+        return value
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Its tags."""
+        return self.started.tags
+
+    @property
+    def parent(self) -> ProcessRef | None:
+        """The process that started it, if one did."""
+        return self.started.parent
+
+    @property
+    def started_at(self) -> datetime:
+        """When it was started; aware, UTC."""
+        return self.started.timestamp
+
+    @property
+    def now(self) -> datetime:
+        """The time of the last event: the clock for deciders, whose answers should follow from history alone."""
+        return self._facts.history[-1].timestamp
+
+    @property
+    def status(self) -> ProcessStatus:
+        """Where it stands."""
+        return ProcessStatus.OPEN if self._facts.ending is None else _STATUS[type(self._facts.ending)]
+
+    @property
+    def ending(self) -> AnyEvent | None:
+        """The event that closed it, one of ``CLOSING_EVENTS``; None while it is open."""
+        return self._facts.ending
+
+    # --- history ---
+
+    @property
+    def history(self) -> Sequence[AnyEvent]:
+        """All events in order; event 1 has index 0."""
+        return View(self._facts.history)
+
+    @property
+    def last_event_id(self) -> int:
+        """The id of the last known event."""
+        return len(self._facts.history)
+
+    @property
+    def previous_started_event_id(self) -> int:
+        """The DecisionStartedEvent of the last decision task that a decider completed; 0 if there is none."""
+        return self._facts.previous_started_event_id
+
+    @property
+    def new_events(self) -> Sequence[AnyEvent]:
+        """The events that came after those of the last completed decision.
+
+        The results of that decision (as ActivityScheduledEvent) come first, then the rest in order, so that what
+        arrived while the decider was deciding comes after what it had decided (swf-reference 5.2).
+        """
+        if self._new is None:
+            start, decided = self._facts.previous_started_event_id, self._facts.decided_event_id
+            events = self._facts.history[start:]
+            if decided > start + 1:
+                results = [event for event in self._facts.history[decided:] if _is_result(event, decided)]
+                found = {event.event_id for event in results}
+                events = results + [event for event in events if event.event_id not in found]
+            self._new = View(events)
+        return self._new
+
+    def event(self, event_id: int) -> AnyEvent:
+        """Return an event by its id.
+
+        Raises:
+            ResultNotAvailableError: There is no such event yet.
+        """
+        if not 0 < event_id <= len(self._facts.history):
+            raise ResultNotAvailableError(f"process {self.ref} has no event {event_id}")
+        return self._facts.history[event_id - 1]
+
+    @overload
+    def opening_of(self, event: ActivityClosedEvent) -> ActivityScheduledEvent: ...
+    @overload
+    def opening_of(self, event: TimerClosedEvent) -> TimerStartedEvent: ...
+    @overload
+    def opening_of(self, event: ChildClosedEvent) -> StartChildProcessInitiatedEvent: ...
+    def opening_of(self, event: ActivityClosedEvent | TimerClosedEvent | ChildClosedEvent) -> AnyEvent:
+        """Return the event that opened the activity, timer or child that ``event`` closed.
+
+        Raises:
+            ResultNotAvailableError: ``event`` closed nothing (a child that was refused has no opening event).
+        """
+        if isinstance(event, ActivityClosedEvent):
+            return self.event(event.scheduled_event_id)
+        if isinstance(event, TimerClosedEvent):
+            return self.event(event.started_event_id)
+        return self.event(event.initiated_event_id)
+
+    # --- activities ---
+
+    @property
+    def open_activities(self) -> Mapping[str, ActivityScheduledEvent]:
+        """The activities that wait for a worker or are worked on, by id."""
+        return MappingProxyType(self._facts.open_activities)
+
+    def activity(self, activity_id: str) -> ActivityRecord | None:
+        """Return the latest activity with this id, open or closed; None if there was none."""
+        scheduled = self._facts.activities.get(activity_id)
+        return None if scheduled is None else self._activity(scheduled)
+
+    def activities(self, activity: ActivityLike) -> list[ActivityRecord]:
+        """Return all activities of this name (and any version), in the order in which they were scheduled."""
+        name = activity_settings(activity).ref.name
+        return [self._activity(scheduled) for scheduled in self._facts.activities_by_name.get(name, ())]
+
+    def result_of(self, activity_id: str, into: Any = Any) -> Any:
+        """Return the result of the latest activity with this id, decoded as type ``into``.
+
+        Raises:
+            ResultNotAvailableError: There is no such activity, it is open, or it ended otherwise.
+            PayloadError: The result does not fit ``into``.
+        """
+        record = self.activity(activity_id)
+        if record is None:
+            raise ResultNotAvailableError(f"process {self.ref} has no activity {activity_id!r}")
+        return record.result(into)
+
+    def outcome_of(self, activity_id: str) -> ActivityOutcome | None:
+        """Return how the latest activity with this id ended; None if it is open or there was none."""
+        record = self.activity(activity_id)
+        return None if record is None else record.outcome
+
+    def attempts(self, activity_id: str) -> int:
+        """Return how often an activity with this id was scheduled since one with this id last completed."""
+        return self._facts.attempts.get(activity_id, 0)
+
+    def _activity(self, scheduled: ActivityScheduledEvent) -> ActivityRecord:
+        return ActivityRecord(scheduled, self._facts.closed_activities.get(scheduled.event_id))
+
+    # --- timers ---
+
+    @property
+    def open_timers(self) -> Mapping[str, TimerStartedEvent]:
+        """The timers that run, by id."""
+        return MappingProxyType(self._facts.open_timers)
+
+    def timer(self, timer_id: str) -> TimerRecord | None:
+        """Return the latest timer with this id, open or closed; None if there was none."""
+        started = self._facts.timers.get(timer_id)
+        return None if started is None else TimerRecord(started, self._facts.closed_timers.get(started.event_id))
+
+    # --- children ---
+
+    @property
+    def open_children(self) -> Mapping[str, StartChildProcessInitiatedEvent]:
+        """The children that are about to start or run, by process id."""
+        return MappingProxyType(self._facts.open_children)
+
+    def child(self, process_id: str) -> ChildRecord | None:
+        """Return the latest child with this process id, open or closed; None if there was none."""
+        initiated = self._facts.children.get(process_id)
+        return None if initiated is None else self._child(initiated)
+
+    def children(self, workflow: WorkflowLike) -> list[ChildRecord]:
+        """Return all children of this workflow's name (and any version), in order."""
+        name = workflow_settings(workflow).ref.name
+        return [self._child(initiated) for initiated in self._facts.children_by_name.get(name, ())]
+
+    def child_result_of(self, process_id: str, into: Any = Any) -> Any:
+        """Return the result of the latest child with this process id, as :meth:`result_of`."""
+        record = self.child(process_id)
+        if record is None:
+            raise ResultNotAvailableError(f"process {self.ref} has no child {process_id!r}")
+        return record.result(into)
+
+    def _child(self, initiated: StartChildProcessInitiatedEvent) -> ChildRecord:
+        event_id = initiated.event_id
+        run = self._facts.child_runs.get(event_id) or ProcessRef(initiated.process_id)
+        return ChildRecord(initiated, run, self._facts.closed_children.get(event_id))
+
+    # --- signals, cancellation, markers ---
+
+    def signals(self, name: str) -> Sequence[ProcessSignaledEvent]:
+        """Return the signals of this name, in order of arrival."""
+        return View(self._facts.signals.get(name, _NOTHING))
+
+    def markers(self, name: str) -> Sequence[MarkerRecordedEvent]:
+        """Return the markers of this name, in order."""
+        return View(self._facts.markers.get(name, _NOTHING))
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether somebody asked the process to end."""
+        return self._facts.cancel_request is not None
+
+    @property
+    def cancel_request(self) -> ProcessCancelRequestedEvent | None:
+        """The latest request to end."""
+        return self._facts.cancel_request
+
+    @property
+    def cancel_details(self) -> Any:
+        """The decoded details of the latest request to end; None if there is none."""
+        return None if self._facts.cancel_request is None else self._facts.cancel_request.details
+
+
+class View(Sequence[T]):
+    """A list that cannot be changed through this view of it."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Sequence[T]) -> None:
+        self._items = items
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, View | list | tuple):
+            return NotImplemented
+        return list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+_NOTHING: Sequence[Any] = ()
+
+_STATUS: dict[type, ProcessStatus] = {
+    ProcessCompletedEvent: ProcessStatus.COMPLETED,
+    ProcessFailedEvent: ProcessStatus.FAILED,
+    ProcessCanceledEvent: ProcessStatus.CANCELED,
+    ProcessContinuedAsNewEvent: ProcessStatus.CONTINUED_AS_NEW,
+    ProcessTimedOutEvent: ProcessStatus.TIMED_OUT,
+    ProcessTerminatedEvent: ProcessStatus.TERMINATED,
+}
+
+
+def _is_result(event: AnyEvent, decision_completed_event_id: int) -> bool:
+    """Whether the event was written in the very transaction of a decision (those with an initiated id came later)."""
+    return getattr(event, "decision_completed_event_id", 0) == decision_completed_event_id and not getattr(
+        event, "initiated_event_id", 0
+    )
