@@ -163,7 +163,7 @@ class Committer:
             request = operation.request
             process = operation.process
             if process.run_id:
-                if runs.get(process.run_id) is None:
+                if process.run_id not in runs:
                     wanted[process.run_id] = None
             elif runs.open_run_id(process.process_id) is None and (
                 type(request) is not StartProcess or operation.attempts
@@ -172,7 +172,7 @@ class Committer:
             if type(request) is CompleteDecisionTask and self._registry.lacks_types(request.decisions):
                 await self._registry.refresh()
         latest = await self._store.resolve(list(unresolved)) if unresolved else {}
-        wanted.update((run_id, None) for run_id in latest.values() if runs.get(run_id) is None)
+        wanted.update((run_id, None) for run_id in latest.values() if run_id not in runs)
         if wanted:
             for stored in (await self._store.load(list(wanted))).values():
                 run = CachedRun(

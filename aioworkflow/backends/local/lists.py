@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
 
@@ -186,17 +187,19 @@ class TaskLists:
 
     def __init__(self, poll_seconds: float) -> None:
         self._poll_seconds = poll_seconds
-        self._lists: dict[tuple[TaskKind, str], TaskList] = {}
+        self._decisions: dict[str, TaskList] = {}
+        self._activities: dict[str, TaskList] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def __iter__(self) -> Iterator[TaskList]:
-        return iter(self._lists.values())
+        return itertools.chain(self._decisions.values(), self._activities.values())
 
     def get(self, kind: TaskKind, name: str) -> TaskList:
         """Return the list, making it if it is new."""
-        found = self._lists.get((kind, name))
+        lists = self._activities if kind is TaskKind.ACTIVITY else self._decisions
+        found = lists.get(name)
         if found is None:
-            found = self._lists[kind, name] = TaskList(kind, name)
+            found = lists[name] = TaskList(kind, name)
         return found
 
     def add_waiter(self, task_list: TaskList, waiter: Waiter) -> None:
@@ -213,7 +216,7 @@ class TaskLists:
 
     def forget_completeness(self) -> None:
         """Somebody else may have added tasks."""
-        for task_list in self._lists.values():
+        for task_list in self:
             task_list.complete = False
 
     def end_polls(self) -> None:
@@ -221,7 +224,7 @@ class TaskLists:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for task_list in self._lists.values():
+        for task_list in self:
             task_list.end_polls()
 
     def _set_timer(self) -> None:
@@ -230,6 +233,6 @@ class TaskLists:
 
     def _expire_polls(self) -> None:
         loop = asyncio.get_running_loop()
-        oldest = [task_list.expire_polls(loop.time() - self._poll_seconds) for task_list in self._lists.values()]
+        oldest = [task_list.expire_polls(loop.time() - self._poll_seconds) for task_list in self]
         begun = [since for since in oldest if since is not None]
         self._timer = loop.call_at(min(begun) + self._poll_seconds, self._expire_polls) if begun else None

@@ -66,6 +66,9 @@ class RunCache:
     def __len__(self) -> int:
         return len(self._runs)
 
+    def __contains__(self, run_id: str) -> bool:
+        return run_id in self._runs
+
     def get(self, run_id: str) -> CachedRun | None:
         """Return the run, if it is cached, and count that as a use."""
         run = self._runs.get(run_id)
