@@ -290,9 +290,10 @@ def _continue_as_new(transition: Transition, decision: ContinueAsNewDecision, co
             decision_completed_event_id=completed,
         )
     )
-    transition.successor = Transition.begin(
+    successor = Transition.begin(
         start, transition.now, transition.new_id, transition.environment, continued_run_id=head.run_id
     )
+    transition.successor, transition.successor_events = successor.state, successor.events
 
 
 # --- markers and timers ----------------------------------------------------------------------------------

@@ -112,9 +112,9 @@ def handle(
     if state is None or state.head.status is not ProcessStatus.OPEN:
         return handle_absent(state, request, now, new_id)
     transition = Transition(state, now, new_id, environment)
-    reply = _HANDLERS[type(request)](transition, request)
+    transition.reply = _HANDLERS[type(request)](transition, request)
     transition.enforce_event_limit()
-    return transition.outcome(reply)
+    return transition
 
 
 _HANDLERS: dict[type[Request], Callable[[Transition, Any], object]] = {

@@ -52,7 +52,7 @@ def complete_decision_task(transition: Transition, request: CompleteDecisionTask
     _check(request, transition)
     transition.append(
         DecisionCompletedEvent(
-            event_id=head.last_event_id + 1,
+            event_id=transition.next_event_id,
             timestamp=transition.timestamp,
             scheduled_event_id=request.scheduled_event_id,
             started_event_id=request.started_event_id,
@@ -66,7 +66,7 @@ def complete_decision_task(transition: Transition, request: CompleteDecisionTask
 
 def _check(request: CompleteDecisionTask, transition: Transition) -> None:
     limits = transition.environment.limits
-    check_decisions(request.decisions, limits)
+    check_decisions(request.decisions, transition.environment)
     check_payload("execution_context", request.execution_context, limits.payload)
     if request.task_list is not None:
         check_task_list(request.task_list)

@@ -32,7 +32,7 @@ def start_process(
         check_start(request, environment.limits)
     transition = Transition.begin(request, now, new_id, environment)
     transition.messages += _answer(request, now, new_id)
-    return transition.outcome()
+    return transition
 
 
 def _answer(

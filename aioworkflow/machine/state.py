@@ -196,12 +196,11 @@ class ProcessState:
     def close(self, event_id: int) -> None:
         """Remove an item."""
         item = self.items.pop(event_id)
-        kind = type(item)
-        if kind is OpenActivity:
-            del self.activities[item.activity_id]  # type: ignore[union-attr]
-        elif kind is OpenTimer:
-            del self.timers[item.timer_id]  # type: ignore[union-attr]
-        elif kind is OpenChild:
+        if type(item) is OpenActivity:
+            del self.activities[item.activity_id]
+        elif type(item) is OpenTimer:
+            del self.timers[item.timer_id]
+        elif type(item) is OpenChild:
             self.children.remove(event_id)
 
     def close_all(self) -> None:
@@ -219,15 +218,12 @@ class ProcessState:
             self._rebuild_deadlines()
 
     def _index(self, item: OpenItem) -> None:
-        match item:
-            case OpenActivity():
-                self.activities[item.activity_id] = item.event_id
-            case OpenTimer():
-                self.timers[item.timer_id] = item.event_id
-            case OpenChild():
-                self.children.add(item.event_id)
-            case OpenRequest():
-                pass
+        if type(item) is OpenActivity:
+            self.activities[item.activity_id] = item.event_id
+        elif type(item) is OpenTimer:
+            self.timers[item.timer_id] = item.event_id
+        elif type(item) is OpenChild:
+            self.children.add(item.event_id)
 
     # --- deadlines ---------------------------------------------------------------------------------------
 
@@ -286,11 +282,10 @@ def deadline(item: OpenItem) -> tuple[float, TimeoutType | None] | None:
 
     The earliest of an activity's four clocks counts (swf-reference 6); equal ones in the order of :class:`TimeoutType`.
     """
-    kind = type(item)
-    if kind is OpenActivity:
-        return _activity_deadline(item)  # type: ignore[arg-type]
-    if kind is OpenTimer:
-        return item.fires_at, None  # type: ignore[union-attr]
+    if type(item) is OpenActivity:
+        return _activity_deadline(item)
+    if type(item) is OpenTimer:
+        return item.fires_at, None
     return None
 
 

@@ -69,43 +69,35 @@ class Outcome:
     successor_events: Sequence[AnyEvent] = ()
 
 
-class Transition:
-    """What one request does to one open run, as it is being worked out.
+class Transition(Outcome):
+    """What one request does to one open run, as it is being worked out; in the end it is the outcome.
 
     Attributes:
-        state: Of the run; advanced with each event.
         head: ``state.head``.
         now: Epoch seconds, as the caller gave it.
         at: The same in whole microseconds, which is what an event's timestamp can tell.
         timestamp: ``at`` as an aware datetime; all events of a request share it (swf-reference 1.3).
-        events, touched, messages, successor: For the outcome.
+        next_event_id: Of the event that is appended next.
     """
 
-    __slots__ = (
-        "at",
-        "environment",
-        "events",
-        "head",
-        "messages",
-        "new_id",
-        "now",
-        "state",
-        "successor",
-        "timestamp",
-        "touched",
-    )
+    __slots__ = ("at", "environment", "head", "new_id", "next_event_id", "now", "timestamp")
 
+    # Outcome's own constructor is not called: this is on the path of every request.
     def __init__(self, state: ProcessState, now: float, new_id: Callable[[], str], environment: Environment) -> None:
-        self.state = state
-        self.head = state.head
+        head = state.head
+        self.head = head
         self.now = now
         self.new_id = new_id
         self.environment = environment
         self.at, self.timestamp = _clock_reading(now)
-        self.events: list[AnyEvent] = []
-        self.touched: set[int] = set()
-        self.messages: list[Message] = []
-        self.successor: Transition | None = None
+        self.next_event_id = head.last_event_id + 1
+        self.state: ProcessState = state
+        self.reply = None
+        self.events = []
+        self.touched = set()
+        self.messages = []
+        self.successor = None
+        self.successor_events = ()
 
     @classmethod
     def begin(
@@ -140,11 +132,6 @@ class Transition:
         return self
 
     @property
-    def next_event_id(self) -> int:
-        """The id of the event that is appended next."""
-        return self.head.last_event_id + 1
-
-    @property
     def is_open(self) -> bool:
         """Whether the run is still open."""
         return self.head.status is ProcessStatus.OPEN
@@ -152,6 +139,7 @@ class Transition:
     def append(self, event: AnyEvent) -> None:
         """Append an event to history and advance the state."""
         self.events.append(event)
+        self.next_event_id += 1
         evolve(self.state, event, self.at)
 
     def trigger(self, event: AnyEvent) -> None:
@@ -159,8 +147,7 @@ class Transition:
 
         It is scheduled at once and in front of what follows, also while another is out (swf-reference 5.1, 5.4).
         """
-        self.events.append(event)
-        evolve(self.state, event, self.at)
+        self.append(event)
         if self.head.queued is None:
             self.schedule_decision()
 
@@ -172,7 +159,7 @@ class Transition:
         sticky = head.sticky
         self.append(
             DecisionScheduledEvent(
-                event_id=head.last_event_id + 1,
+                event_id=self.next_event_id,
                 timestamp=self.timestamp,
                 task_list=head.task_list if sticky is None else sticky.task_list,
                 task_priority=head.task_priority,
@@ -232,29 +219,12 @@ class Transition:
         if head.last_event_id > self.environment.limits.events - _LARGEST_STEP and self.is_open:
             self.close_by_force(
                 ProcessTerminatedEvent(
-                    event_id=head.last_event_id + 1,
+                    event_id=self.next_event_id,
                     timestamp=self.timestamp,
                     child_policy=head.child_policy,
                     cause=Cause.EVENT_LIMIT_EXCEEDED,
                 )
             )
-
-    def outcome(self, reply: object = None) -> Outcome:
-        """Return what was gathered."""
-        successor = self.successor
-        if successor is None:
-            return Outcome(
-                state=self.state, reply=reply, events=self.events, touched=self.touched, messages=self.messages
-            )
-        return Outcome(
-            state=self.state,
-            reply=reply,
-            events=self.events,
-            touched=self.touched,
-            messages=self.messages,
-            successor=successor.state,
-            successor_events=successor.events,
-        )
 
 
 def policy_message(parent: ProcessState, initiated_event_id: int) -> TerminateProcess | CancelProcess:

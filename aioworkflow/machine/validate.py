@@ -46,6 +46,7 @@ from ..types import UNSET, ProcessRef, TypeRef
 from .limits import Limits
 from .requests import StartProcess
 from .settings import StartSettings
+from .transition import Environment
 
 __all__ = ["check_decisions", "check_identity", "check_payload", "check_reason", "check_seconds", "check_start"]
 
@@ -94,12 +95,13 @@ def check_start(start: StartProcess, limits: Limits) -> None:
     _check_settings(start, limits)
 
 
-def check_decisions(decisions: Sequence[Decision], limits: Limits) -> None:
+def check_decisions(decisions: Sequence[Decision], environment: Environment) -> None:
     """Check a whole batch before anything is done: if one decision is wrong, nothing of it counts (swf-reference 3).
 
     Raises:
         InvalidDecisionError: With the place and the kind of the decision that is wrong.
     """
+    limits = environment.limits
     if len(decisions) > limits.decisions:
         raise InvalidDecisionError(f"{len(decisions):,} decisions are too many; the limit is {limits.decisions:,}")
     last = len(decisions) - 1
@@ -109,7 +111,7 @@ def check_decisions(decisions: Sequence[Decision], limits: Limits) -> None:
         if check is None:
             raise InvalidDecisionError(f"decision {index + 1}, {show(decision)}, is no decision")
         try:
-            check(decision, limits)
+            check(decision, environment)
         except InvalidRequestError as error:
             raise InvalidDecisionError(f"decision {index + 1}, a {kind.__name__}: {error}") from error
         if index != last and kind in _CLOSING:
@@ -155,75 +157,80 @@ def _check_target(ref: object) -> None:
 # --- each decision ---------------------------------------------------------------------------------------
 
 
-def _check_schedule_activity(decision: ScheduleActivityDecision, limits: Limits) -> None:
+def _check_schedule_activity(decision: ScheduleActivityDecision, environment: Environment) -> None:
     check_name(decision.id, "id")
-    _check_type("activity", decision.activity)
-    check_payload("input", decision.input_json, limits.payload)
-    check_payload("control", decision.control_json, limits.payload)
-    check_seconds("schedule_to_start_timeout", decision.schedule_to_start_timeout)
-    check_seconds("start_to_close_timeout", decision.start_to_close_timeout)
-    check_seconds("schedule_to_close_timeout", decision.schedule_to_close_timeout)
-    check_seconds("heartbeat_timeout", decision.heartbeat_timeout)
+    if decision.activity not in environment.activities:
+        _check_type("activity", decision.activity)
+    check_payload("input", decision.input_json, environment.limits.payload)
+    check_payload("control", decision.control_json, environment.limits.payload)
+    if decision.schedule_to_start_timeout is not UNSET:
+        check_seconds("schedule_to_start_timeout", decision.schedule_to_start_timeout)
+    if decision.start_to_close_timeout is not UNSET:
+        check_seconds("start_to_close_timeout", decision.start_to_close_timeout)
+    if decision.schedule_to_close_timeout is not UNSET:
+        check_seconds("schedule_to_close_timeout", decision.schedule_to_close_timeout)
+    if decision.heartbeat_timeout is not UNSET:
+        check_seconds("heartbeat_timeout", decision.heartbeat_timeout)
     if decision.task_list is not UNSET:
         check_name(decision.task_list, "task_list")
     if decision.task_priority is not UNSET:
         check_priority(decision.task_priority)
 
 
-def _check_id(decision: CancelActivityDecision | CancelTimerDecision, limits: Limits) -> None:
+def _check_id(decision: CancelActivityDecision | CancelTimerDecision, environment: Environment) -> None:
     check_name(decision.id, "id")
 
 
-def _check_complete(decision: CompleteProcessDecision, limits: Limits) -> None:
-    check_payload("result", decision.result_json, limits.payload)
+def _check_complete(decision: CompleteProcessDecision, environment: Environment) -> None:
+    check_payload("result", decision.result_json, environment.limits.payload)
 
 
-def _check_fail(decision: FailProcessDecision, limits: Limits) -> None:
+def _check_fail(decision: FailProcessDecision, environment: Environment) -> None:
     check_reason(decision.reason)
-    check_payload("details", decision.details_json, limits.payload)
+    check_payload("details", decision.details_json, environment.limits.payload)
 
 
-def _check_cancel(decision: CancelProcessDecision, limits: Limits) -> None:
-    check_payload("details", decision.details_json, limits.payload)
+def _check_cancel(decision: CancelProcessDecision, environment: Environment) -> None:
+    check_payload("details", decision.details_json, environment.limits.payload)
 
 
-def _check_continue(decision: ContinueAsNewDecision, limits: Limits) -> None:
+def _check_continue(decision: ContinueAsNewDecision, environment: Environment) -> None:
     if decision.workflow_version is not None:
         check_version(decision.workflow_version, "workflow_version")
-    _check_settings(decision, limits)
+    _check_settings(decision, environment.limits)
 
 
-def _check_start_timer(decision: StartTimerDecision, limits: Limits) -> None:
+def _check_start_timer(decision: StartTimerDecision, environment: Environment) -> None:
     check_name(decision.id, "id")
     check_seconds("delay", decision.delay, optional=False)
-    check_payload("control", decision.control_json, limits.payload)
+    check_payload("control", decision.control_json, environment.limits.payload)
 
 
-def _check_child(decision: StartChildProcessDecision, limits: Limits) -> None:
+def _check_child(decision: StartChildProcessDecision, environment: Environment) -> None:
     check_label(decision.id, "id")  # programs that decide for SWF break rule A here (swf-reference 1.2)
     _check_type("workflow", decision.workflow)
-    check_payload("control", decision.control_json, limits.payload)
-    _check_settings(decision, limits)
+    check_payload("control", decision.control_json, environment.limits.payload)
+    _check_settings(decision, environment.limits)
 
 
-def _check_signal(decision: SignalProcessDecision, limits: Limits) -> None:
+def _check_signal(decision: SignalProcessDecision, environment: Environment) -> None:
     _check_target(decision.process)
     check_label(decision.signal, "signal")
-    check_payload("input", decision.input_json, limits.payload)
-    check_payload("control", decision.control_json, limits.payload)
+    check_payload("input", decision.input_json, environment.limits.payload)
+    check_payload("control", decision.control_json, environment.limits.payload)
 
 
-def _check_request_cancel(decision: RequestCancelProcessDecision, limits: Limits) -> None:
+def _check_request_cancel(decision: RequestCancelProcessDecision, environment: Environment) -> None:
     _check_target(decision.process)
-    check_payload("control", decision.control_json, limits.payload)
+    check_payload("control", decision.control_json, environment.limits.payload)
 
 
-def _check_marker(decision: RecordMarkerDecision, limits: Limits) -> None:
+def _check_marker(decision: RecordMarkerDecision, environment: Environment) -> None:
     check_label(decision.marker, "marker")
-    check_payload("details", decision.details_json, limits.payload)
+    check_payload("details", decision.details_json, environment.limits.payload)
 
 
-_CHECKS: dict[type[Decision], Callable[[Any, Limits], None]] = {
+_CHECKS: dict[type[Decision], Callable[[Any, Environment], None]] = {
     ScheduleActivityDecision: _check_schedule_activity,
     CancelActivityDecision: _check_id,
     CompleteProcessDecision: _check_complete,
