@@ -142,7 +142,6 @@ class LocalBackend:
     ) -> None:
         self._open = False
         self._lists.end_polls()
-        self._deliveries.end(BackendClosedError("the backend was closed"))
         await self._shut()
 
     async def _shut(self) -> None:
@@ -160,25 +159,24 @@ class LocalBackend:
             self._host.result()
 
     async def _live(self, started: asyncio.Future[None]) -> None:
-        async with anyio.create_task_group() as tasks:
-            self._tasks = tasks
-            tasks.start_soon(self._committer.run)
-            await self._upkeep.renew_session()
-            await self._upkeep.deliver_messages(older_than=self._clock.now())
-            for work in (
-                self._upkeep.fire_deadlines,
-                self._upkeep.keep_session,
-                self._upkeep.watch,
-                self._upkeep.repeat,
-            ):
-                tasks.start_soon(work)
-            started.set_result(None)
-            await self._stop.wait()
-            with anyio.move_on_after(self._options.close_seconds) as scope:
-                await self._upkeep.end_session()
-            if scope.cancelled_caught:
-                _logger.error("closing took over %s s; held tasks time out later", self._options.close_seconds)
-            tasks.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                tasks.start_soon(self._committer.run)
+                await self._upkeep.renew_session()
+                await self._upkeep.deliver_messages(older_than=self._clock.now())
+                for work in self._upkeep.duties:
+                    tasks.start_soon(work)
+                started.set_result(None)
+                await self._stop.wait()
+                with anyio.move_on_after(self._options.close_seconds) as scope:
+                    await self._upkeep.end_session()
+                if scope.cancelled_caught:
+                    _logger.error("closing took over %s s; held tasks time out later", self._options.close_seconds)
+                tasks.cancel_scope.cancel()
+        finally:
+            self._lists.end_polls()
+            self._deliveries.end(BackendClosedError("the backend was closed"))
 
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._tasks is not None:

@@ -7,7 +7,8 @@ never correctness.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 import anyio
 
@@ -56,6 +57,11 @@ class Upkeep:
         self._deadline: float | None = None
         self._alarm: Alarm | None = None
         self._deadline_due = anyio.Event()
+
+    @property
+    def duties(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+        """What must run for as long as the backend is open."""
+        return self.fire_deadlines, self.keep_session, self.watch, self.repeat
 
     # --- deadlines ---------------------------------------------------------------------------------------------------
 
