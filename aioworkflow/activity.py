@@ -321,9 +321,12 @@ class ActivityContext(Protocol):
     async def heartbeat(self, details: object = None) -> None:
         """Tell that the work goes on, and replace the details that others see; it need not wait for the network."""
 
+    def heartbeat_from_thread(self, details: object = None) -> None:
+        """Do so from the thread of a plain ``def execute``."""
+
 
 activity_context: ContextVar[ActivityContext] = ContextVar("activity_context")
-"""Set by the worker around each ``execute``; threads started by :mod:`asyncio` and :mod:`anyio` inherit it."""
+"""Set by the worker around each ``execute``; threads that :mod:`asyncio` and :mod:`anyio` start inherit it."""
 
 
 def current_activity() -> ActivityContext:
@@ -355,6 +358,4 @@ def heartbeat_from_thread(details: object = None) -> None:
         NotInActivityError: No activity is running.
         PayloadError: The details have no JSON form.
     """
-    from anyio.from_thread import run
-
-    run(current_activity().heartbeat, details)
+    current_activity().heartbeat_from_thread(details)

@@ -2,32 +2,38 @@
 
 A payload is encoded once, where a value enters (a call of the client, the constructor of a decision or a result), and
 decoded where it is read, so what a receiver does to its value never reaches history. Fields that hold the text end in
-``_json``; the property without the suffix decodes it.
+``_json``; the property without the suffix decodes it. None as a field means that there is no payload.
 
 :class:`Converter` is the one object that does both. It writes everything that JSON has, dataclasses, msgspec structs,
-attrs classes, datetimes, UUIDs, Decimals, enums, bytes (base64), sets and tuples (arrays), and pydantic models where
-pydantic is installed, and reads them back when it is told the type.
+attrs classes, datetimes, UUIDs, Decimals, enums, bytes (base64), paths, sets and tuples (arrays), and pydantic models
+where pydantic is installed, and reads them back when it is told the type. Keys of objects may also be numbers, dates,
+enums and the like, and become strings. It refuses what JSON cannot say, as NaN and infinity, instead of writing
+something else.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import sys
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from collections.abc import Callable, Iterable
+from pathlib import PurePath
+from typing import Any, Generic, TypeVar, get_origin, overload
 
 import msgspec
 
 from .errors import PayloadError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 __all__ = ["Converter", "Decoded", "Json", "converter", "decode", "encode", "encode_optional"]
 
 T = TypeVar("T")
 
+_MOST_DECODERS = 1024
+_LONGEST_PATH = 10_000
+
 
 class Json(str):
-    """A payload that is JSON already: :func:`encode` takes it as it is."""
+    """A payload, or a part of one, that is JSON already: :func:`encode` takes it as it is."""
 
     __slots__ = ()
 
@@ -44,16 +50,21 @@ class Converter:
         """Return ``value`` as JSON text.
 
         Raises:
-            PayloadError: JSON has no form for the value or for something in it.
+            PayloadError: JSON has no form for the value or for something in it; the message says where.
         """
         if type(value) is Json:
             return str(value)
         try:
-            return self._encode(value).decode()
-        except (TypeError, ValueError, RecursionError, OverflowError) as error:
-            raise PayloadError(
-                f"a value of type {type(value).__qualname__} cannot be written as JSON: {error}"
-            ) from error
+            text = self._encode(value)
+        except RecursionError:
+            raise PayloadError(f"{_kind(value)} cannot be written as JSON: it is nested too deeply") from None
+        except Exception as error:  # also whatever the code of a model raises
+            reason = self._first_flaw(value) or str(error)
+            raise PayloadError(f"{_kind(value)} cannot be written as JSON: {reason}") from error
+        # The encoder writes null for NaN and infinity; a text with a null in it is looked at again.
+        if b"null" in text and value is not None and (flaw := self._first_flaw(value)):
+            raise PayloadError(f"{_kind(value)} cannot be written as JSON: {flaw}")
+        return text.decode()
 
     def decode(self, text: str | None, into: Any = Any) -> Any:
         """Return the value of JSON ``text``, as type ``into`` where one is given; None for no text.
@@ -61,34 +72,101 @@ class Converter:
         A text that is not JSON (other programs write to SWF too) is returned as it is when no type is asked.
 
         Raises:
-            PayloadError: The text does not fit ``into``.
+            PayloadError: The text does not fit ``into``, or ``into`` is no type that JSON can be read as.
         """
         if text is None:
             return None
         if into is Any:
             try:
                 return self._decode_any(text)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 return text
         try:
-            decoder = self._decoders.get(into)
-            if decoder is None:
-                decoder = self._decoders[into] = msgspec.json.Decoder(into, dec_hook=_from_builtin).decode
-            return decoder(text)
-        except (msgspec.DecodeError, TypeError, ValueError) as error:
+            return self._decoder(into)(text)
+        except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
             raise PayloadError(f"the payload cannot be read as {_type_name(into)}: {error}") from error
+
+    def _decoder(self, into: Any) -> Callable[[str], Any]:
+        try:
+            known = self._decoders.get(into)
+        except TypeError:  # an unhashable type, as Annotated[int, []]
+            return msgspec.json.Decoder(into, dec_hook=_from_builtin).decode
+        if known is None:
+            if len(self._decoders) >= _MOST_DECODERS:  # somebody makes types at run time
+                self._decoders.clear()
+            known = self._decoders[into] = msgspec.json.Decoder(into, dec_hook=_from_builtin).decode
+        return known
+
+    def _first_flaw(self, value: object) -> str | None:
+        """Return what in ``value`` has no JSON form, and where; None if nothing is found. Slow, and only for errors."""
+        waiting = [("", value)]
+        while waiting:
+            path, part = waiting.pop()
+            try:
+                parts = [(path + step, item) for step, item in self._parts(part)]
+            except Exception as error:
+                return f"at {path.removeprefix('.')}: {error}" if path else str(error)
+            if len(path) < _LONGEST_PATH:
+                waiting += reversed(parts)
+        return None
+
+    def _parts(self, value: Any) -> Iterable[tuple[str, object]]:
+        """Return what ``value`` is made of, each with the step that leads there; raise if it is itself the flaw."""
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{value} is no JSON number")
+        if isinstance(value, dict):
+            for key in value:
+                self._check_key(key)
+            return [(f"[{key!r}]", item) for key, item in value.items()]
+        if isinstance(value, list | tuple | set | frozenset):
+            return [(f"[{index}]", item) for index, item in enumerate(value)]
+        if _is_pydantic_model(type(value)):
+            return [("", value.model_dump(mode="json"))]
+        if names := _field_names(type(value)):
+            fields = [(f".{name}", getattr(value, name)) for name in names]
+            return [(step, item) for step, item in fields if item is not msgspec.UNSET]
+        self._encode(value)
+        return ()
+
+    def _check_key(self, key: object) -> None:
+        try:
+            self._encode({key: 0})
+        except Exception as error:
+            raise TypeError(f"{key!r} cannot be a key of a JSON object") from error
+
+
+def _field_names(kind: type) -> list[str]:
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)]
+    if issubclass(kind, msgspec.Struct):
+        return list(kind.__struct_fields__)
+    return [field.name for field in getattr(kind, "__attrs_attrs__", ())]
 
 
 def _to_builtin(value: Any) -> Any:
     if _is_pydantic_model(type(value)):
         return value.model_dump(mode="json")
-    raise TypeError(f"no JSON form for {type(value).__qualname__}")
+    if isinstance(value, Json):
+        return msgspec.Raw(value.encode())
+    if isinstance(value, str):  # subclasses, as numpy has them
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, PurePath):
+        return str(value)
+    raise TypeError(f"{_kind(value)} has no JSON form")
 
 
 def _from_builtin(into: Any, value: Any) -> Any:
     if _is_pydantic_model(into):
-        return into.model_validate(value)
-    raise TypeError(f"no way to read {_type_name(into)} from JSON")
+        return into.model_validate_json(msgspec.json.encode(value))
+    if isinstance(into, type) and issubclass(into, PurePath):
+        return into(value)
+    if into is object:
+        return value
+    raise TypeError(f"{_type_name(into)} is no type that JSON can be read as")
 
 
 def _is_pydantic_model(candidate: Any) -> bool:
@@ -96,8 +174,12 @@ def _is_pydantic_model(candidate: Any) -> bool:
     return pydantic is not None and isinstance(candidate, type) and issubclass(candidate, pydantic.BaseModel)
 
 
+def _kind(value: object) -> str:
+    return f"a value of type {type(value).__qualname__}"
+
+
 def _type_name(into: Any) -> str:
-    return getattr(into, "__qualname__", None) or str(into)
+    return into.__qualname__ if isinstance(into, type) and get_origin(into) is None else str(into)
 
 
 converter = Converter()
