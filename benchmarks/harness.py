@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import shutil
 import sqlite3
@@ -19,8 +20,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -59,6 +60,21 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What a figure, or its ratio to the peer's, is meant to be."""
+
+    least: float = 0.0
+    most: float = math.inf
+    of_ratio: bool = True
+
+    def judge(self, record: Record) -> str:
+        figure = record.ratio if self.of_ratio else record.value
+        bound = f">= {self.least:,g}" if self.least else f"<= {self.most:,g}"
+        met = figure is not None and self.least <= figure <= self.most
+        return f"{'ratio' if self.of_ratio else 'value'} {bound}: {'met' if met else 'MISSED'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One line of the result; ``ratio`` is ``value / peer_value``."""
 
@@ -68,18 +84,6 @@ class Record:
     peer: str | None = None
     peer_value: float | None = None
     ratio: float | None = None
-    goal: str | None = None
-
-    def compared(self, peer: str, peer_value: float, goal: str | None = None) -> Record:
-        return Record(
-            case=self.case,
-            metric=self.metric,
-            value=self.value,
-            peer=peer,
-            peer_value=peer_value,
-            ratio=self.value / peer_value if peer_value else None,
-            goal=goal,
-        )
 
 
 class Results:
@@ -91,14 +95,22 @@ class Results:
             for job, runs in measured.items()
         }
 
-    def records(self, job: Job) -> list[Record]:
-        return [Record(case=job.case, metric=metric, value=value) for metric, value in self._medians[job].items()]
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self._medians)
 
-    def value(self, job: Job, metric: str) -> float:
-        return self._medians[job][metric]
+    def metrics(self, job: Job) -> Metrics:
+        return self._medians[job]
 
     def record(self, job: Job, metric: str) -> Record:
-        return Record(case=job.case, metric=metric, value=self.value(job, metric))
+        return Record(case=job.case, metric=metric, value=self._medians[job][metric])
+
+    def compare(self, job: Job, metric: str, peer: Job, *, peer_metric: str | None = None, name: str) -> Record:
+        """Return a figure beside that of the peer, which is called ``name``; alone, if the peer was not measured."""
+        record = self.record(job, metric)
+        peer_value = self._medians.get(peer, {}).get(peer_metric or metric)
+        if not peer_value:
+            return record
+        return replace(record, peer=name, peer_value=peer_value, ratio=record.value / peer_value)
 
 
 # --- the parent: run the jobs, show the results
@@ -140,9 +152,12 @@ def measure(jobs: Iterable[Job], options: argparse.Namespace) -> Results:
     return Results(measured)
 
 
-def report(records: Sequence[Record], options: argparse.Namespace) -> None:
-    """Print the records as a table, and write them to the file that was asked for."""
-    rows = [("case", "metric", "value", "compared with", "its value", "ratio", "goal"), *map(_row, records)]
+def report(lines: Sequence[tuple[Record, Goal | None]], options: argparse.Namespace) -> None:
+    """Print the records as a table, with what was aimed at, and write them to the file that was asked for."""
+    rows = [
+        ("case", "metric", "value", "compared with", "its value", "ratio", "goal"),
+        *(_row(record, goal) for record, goal in lines),
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = [
@@ -151,7 +166,7 @@ def report(records: Sequence[Record], options: argparse.Namespace) -> None:
         ]
         print("  ".join(cells).rstrip())
     if options.json:
-        content = [{key: value for key, value in asdict(record).items() if value is not None} for record in records]
+        content = [{key: value for key, value in asdict(record).items() if value is not None} for record, _ in lines]
         options.json.write_text(json.dumps(content, indent=2) + "\n")
 
 
@@ -178,8 +193,9 @@ def _progress(text: str) -> None:
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def _row(record: Record) -> tuple[str, ...]:
-    compared = (record.peer or "", _number(record.peer_value), _number(record.ratio), record.goal or "")
+def _row(record: Record, goal: Goal | None) -> tuple[str, ...]:
+    judged = goal.judge(record) if goal and (record.ratio is not None or not goal.of_ratio) else ""
+    compared = (record.peer or "", _number(record.peer_value), _number(record.ratio), judged)
     return (record.case, record.metric, _number(record.value), *compared)
 
 
@@ -188,6 +204,8 @@ def _number(value: float | None) -> str:
         return ""
     if value >= 100:
         return f"{value:,.0f}"
+    if value and value < 0.001:
+        return f"{value * 1e6:.3g}e-6"
     return f"{value:.3g}"
 
 
@@ -270,6 +288,7 @@ class Stopwatch:
 def _rates(job: Job, activities: int, wall: float, cpu: float) -> Metrics:
     return {
         "activities_per_second": activities / wall,
+        "seconds_per_activity": wall / activities,
         "processes_per_second": activities / job.size / wall,
         "cpu_seconds_per_activity": cpu / activities,
     }
