@@ -1,0 +1,303 @@
+"""Decisions: how a worker lets workflows decide.
+
+A process is kept after it was decided on, so that the next task need only bring the new events; if something is missing, the history
+is read. A decider that raises loses nothing: the task is tried again after a delay that grows with each failure of that process,
+for as long as it is valid, and does not take a place meanwhile; then it times out, and the backend hands out another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, cast
+
+from ..backend import Backend
+from ..deciding import decide
+from ..decision import CLOSING_DECISIONS, Decision, FailProcessDecision
+from ..errors import BackendUnavailableError, InvalidRequestError, UnknownResourceError
+from ..event import AnyEvent, DecisionScheduledEvent, DecisionStartedEvent
+from ..process import Process
+from ..result import exception_details
+from ..retry import RetryPolicy
+from ..task import DecisionTask
+from ..types import TypeRef
+from ..workflow import Workflow
+from .cancellation import take_back
+from .timing import Alarm, BackOff, Clock, Deadlines, persist
+
+__all__ = ["Decisions", "Turn"]
+
+logger = logging.getLogger("aioworkflow.worker")
+
+_PATIENCE = 10.0
+"""Seconds after which a decider that was told to stop and goes on is complained about, again and again."""
+
+_MOST_RETRIES = 1000
+"""More tasks than this do not wait to be tried again; they time out."""
+
+_retry = RetryPolicy(max_attempts=None, initial_delay=1.0, max_delay=300.0)
+
+
+class Turn:
+    """One decision task in hand.
+
+    Attributes:
+        task: It.
+        host: The asyncio task that decides.
+        closes_at: When the task has timed out for sure, by the worker's clock.
+        cancels: How often it was cancelled from here.
+    """
+
+    __slots__ = ("_decisions", "cancels", "closes_at", "host", "late", "task")
+
+    def __init__(self, decisions: Decisions, task: DecisionTask, closes_at: float | None) -> None:
+        self._decisions = decisions
+        self.task = task
+        self.host = cast("asyncio.Task[Any]", asyncio.current_task())
+        self.cancels = 0
+        self.late = False
+        self.closes_at = closes_at
+
+    def __str__(self) -> str:
+        return f"decider of process {self.task.process} ({self.task.workflow})"
+
+    def cancel(self) -> None:
+        """Stop it, once."""
+        if not self.cancels:
+            self.cancels = 1
+            self.host.cancel()
+
+    def overdue(self) -> None:
+        """Note that its task has timed out."""
+        if self.cancels:
+            logger.warning("%s was cancelled and goes on", self)
+        else:
+            self.late = True
+            self.cancel()
+        self._decisions.be_patient(self)
+
+
+class Decisions:
+    """Decides for one worker.
+
+    Attributes:
+        turns: What is being decided, by the asyncio task that does it.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        workflows: Mapping[TypeRef, Workflow],
+        *,
+        identity: str,
+        clock: Clock,
+        back_off: BackOff,
+        deadlines: Deadlines,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        ended: Callable[[], None],
+        cached_processes: int,
+        fail_process: bool,
+    ) -> None:
+        self.deadlines = deadlines
+        self.turns: dict[asyncio.Task[Any], Turn] = {}
+        self._backend = backend
+        self._workflows = workflows
+        self._identity = identity
+        self._clock = clock
+        self._back_off = back_off
+        self._spawn = spawn
+        self._ended = ended
+        self._cached_processes = cached_processes
+        self._fail_process = fail_process
+        self._cache: OrderedDict[str, Process] = OrderedDict()
+        self._failures: OrderedDict[str, int] = OrderedDict()
+        self._retries: dict[str, Alarm] = {}
+        self._closed = False
+
+    async def poll(self, task_list: str) -> DecisionTask | None:
+        """Poll for one task."""
+        return await self._backend.poll_decision_task(
+            task_list, identity=self._identity, new_events_only=self._cached_processes > 0
+        )
+
+    async def handle(self, task: DecisionTask) -> None:
+        """Decide, and send the decisions."""
+        timeout = _timeout(task)
+        await self._take_turn(task, None if timeout is None else self._clock.now() + timeout)
+
+    def be_patient(self, turn: Turn) -> None:
+        """Ask after a turn that was cancelled."""
+        self.deadlines.add(turn, self._clock.now() + _PATIENCE)
+
+    def close(self) -> None:
+        """Try nothing again."""
+        self._closed = True
+        for alarm in self._retries.values():
+            alarm.cancel()
+        self._retries.clear()
+
+    def cancel(self) -> None:
+        """Stop what is being decided; the tasks are left to time out."""
+        self.close()
+        for turn in self.turns.values():
+            turn.cancel()
+
+    async def _take_turn(self, task: DecisionTask, closes_at: float | None) -> None:
+        workflow = self._workflows.get(task.workflow)
+        if workflow is None:
+            known = ", ".join(sorted(map(str, self._workflows)))
+            logger.error(
+                "a task came for workflow %s (process %s), which is not registered with this worker; it is left to others."
+                " Registered are: %s",
+                task.workflow,
+                task.process,
+                known,
+            )
+            return
+        turn = Turn(self, task, closes_at)
+        self.turns[turn.host] = turn
+        if closes_at is not None:
+            self.deadlines.add(turn, closes_at)
+        try:
+            await self._decide(turn, workflow)
+        except asyncio.CancelledError:
+            if not turn.cancels or await take_back(turn.host, turn.cancels):
+                raise
+            if turn.late:
+                logger.error("%s did not answer within its decision timeout and was cancelled", turn)
+            else:
+                logger.warning("%s was cancelled because the worker stops; its task is left to others", turn)
+        finally:
+            del self.turns[turn.host]
+            self.deadlines.discard(turn)
+            self._ended()
+
+    async def _decide(self, turn: Turn, workflow: Workflow) -> None:
+        task = turn.task
+        try:
+            process = await self._process(turn)
+        except (BackendUnavailableError, UnknownResourceError) as error:
+            logger.error(
+                "the history of process %s could not be read; its task is left to time out: %s", task.process, error
+            )
+            return
+        try:
+            decisions = await decide(workflow, process)
+        except asyncio.CancelledError as error:
+            if turn.host.cancelling():
+                raise
+            await self._failed(turn, error)
+            return
+        except Exception as error:
+            await self._failed(turn, error)
+            return
+        try:
+            done = await self._complete(turn, decisions)
+        except InvalidRequestError as error:
+            await self._failed(turn, error)
+            return
+        if done:
+            self._failures.pop(task.process.run_id, None)
+            if not decisions or type(decisions[-1]) not in CLOSING_DECISIONS:
+                self._keep(process)
+
+    async def _process(self, turn: Turn) -> Process:
+        """Return the process up to this task, from memory and the new events if that is enough."""
+        task = turn.task
+        process = self._cache.pop(task.process.run_id, None)
+        first = task.events[0].event_id
+        if process is not None and first <= process.last_event_id + 1:
+            process.extend(task.events)
+            return process
+        if first == 1:
+            return Process(task.process, task.events)
+        return Process(
+            task.process,
+            await persist(
+                lambda: self._read(task), what=turn, clock=self._clock, back_off=self._back_off, until=turn.closes_at
+            ),
+        )
+
+    async def _read(self, task: DecisionTask) -> Sequence[AnyEvent]:
+        """Read the events before those of the task."""
+        first = task.events[0].event_id
+        events: list[AnyEvent] = []
+        async for page in self._backend.history(task.process):
+            events += page
+            if len(events) >= first - 1:
+                break
+        return [*events[: first - 1], *task.events]
+
+    def _keep(self, process: Process) -> None:
+        if self._cached_processes:
+            self._cache[process.run_id] = process
+            if len(self._cache) > self._cached_processes:
+                self._cache.popitem(last=False)
+
+    async def _complete(self, turn: Turn, decisions: Sequence[Decision]) -> bool:
+        """Send the decisions; return whether that worked.
+
+        Raises:
+            InvalidRequestError: The backend refuses them; the task is open.
+        """
+        task = turn.task
+        try:
+            await persist(
+                lambda: self._backend.complete_decision_task(task.token, decisions),
+                what=turn,
+                clock=self._clock,
+                back_off=self._back_off,
+                until=turn.closes_at,
+            )
+        except UnknownResourceError:
+            logger.info("%s has decided, but its task was closed before", turn)
+        except BackendUnavailableError as error:
+            logger.error("%s has decided, which could not be told before its task timed out: %s", turn, error)
+        else:
+            return True
+        return False
+
+    async def _failed(self, turn: Turn, error: BaseException) -> None:
+        """Log that the decider failed, and see to what comes of it."""
+        failures = self._count_failure(turn.task.process.run_id)
+        logger.error("%s failed, %d times in a row", turn, failures, exc_info=error)
+        if self._fail_process:
+            told = exception_details(error)
+            failing = FailProcessDecision(f"decider failed: {told['type']}: {told['message']}", told)
+            try:
+                await self._complete(turn, [failing])
+            except InvalidRequestError as refused:
+                logger.error("%s failed, and the backend refuses to fail the process: %s", turn, refused)
+            else:
+                return
+        self._try_later(turn, _retry.delay(failures))
+
+    def _count_failure(self, run_id: str) -> int:
+        failures = self._failures.pop(run_id, 0) + 1
+        self._failures[run_id] = failures
+        if len(self._failures) > _MOST_RETRIES:
+            self._failures.popitem(last=False)
+        return failures
+
+    def _try_later(self, turn: Turn, delay: float) -> None:
+        when = self._clock.now() + delay
+        in_time = turn.closes_at is None or when < turn.closes_at
+        if in_time and not self._closed and len(self._retries) < _MOST_RETRIES:
+            token = turn.task.token
+            self._retries[token] = self._clock.call_at(when, lambda: self._try_again(turn.task, turn.closes_at))
+
+    def _try_again(self, task: DecisionTask, closes_at: float | None) -> None:
+        del self._retries[task.token]
+        self._spawn(self._take_turn(task, closes_at))
+
+
+def _timeout(task: DecisionTask) -> float | None:
+    """Return how long a decider may take, which the event says that scheduled the task."""
+    started = task.events[-1]
+    if isinstance(started, DecisionStartedEvent):
+        index = started.scheduled_event_id - started.event_id - 1
+        if -len(task.events) <= index < 0 and isinstance(scheduled := task.events[index], DecisionScheduledEvent):
+            return scheduled.start_to_close_timeout
+    return None

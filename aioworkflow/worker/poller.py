@@ -1,0 +1,231 @@
+"""Polling: how tasks come to a worker.
+
+A poller keeps some polls waiting at one task list. Each is the beginning of a *turn*, one asyncio task: it polls until a task
+comes, sees to it that another poll takes its place, handles the task, and ends. So nothing queues between poll and handler, a task
+costs one asyncio task, and what user code leaves behind there (context variables, cancellations) ends with it.
+
+A turn takes one of the worker's *places* from its first poll to its end; without a free place there is no poll, so a task that
+comes can always be worked on at once. How many polls wait adapts: one more for each task that came quickly, one less for each poll
+that came back empty, and a single one while the backend fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+from ..errors import BackendError, BackendUnavailableError
+from .timing import BackOff, Clock, sleep
+
+__all__ = ["Places", "Poller"]
+
+logger = logging.getLogger("aioworkflow.worker")
+
+T = TypeVar("T")
+
+_QUICK = 0.1
+"""A poll that brings a task within so many seconds suggests that more tasks wait."""
+
+_LEAST_PAUSE = 0.05
+"""A backend whose empty polls end at once is asked no more often than this, in seconds."""
+
+
+class Places:
+    """How many turns a worker may take at a time for one kind of task.
+
+    Every task list has a place of its own, so that a busy list never silences a quiet one; the rest is shared, first come, first
+    served.
+    """
+
+    def __init__(self, limit: int, task_lists: int) -> None:
+        self._shared = limit - task_lists
+        self._hungry: deque[Poller[Any]] = deque()
+
+    def take(self, poller: Poller[Any]) -> bool:
+        """Take a place for one more turn; where there is none, ``poller.fill`` is called when there is."""
+        if poller.turns:
+            if not self._shared:
+                if not poller.hungry:
+                    poller.hungry = True
+                    self._hungry.append(poller)
+                return False
+            self._shared -= 1
+        poller.turns += 1
+        return True
+
+    def give_back(self, poller: Poller[Any]) -> None:
+        """End a turn."""
+        poller.turns -= 1
+        if poller.turns:
+            self._shared += 1
+        while self._hungry and self._shared:
+            hungry = self._hungry.popleft()
+            hungry.hungry = False
+            hungry.fill()
+
+
+class Poller(Generic[T]):
+    """Polls one task list and handles what comes.
+
+    Attributes:
+        turns: How many turns are under way: polls and tasks at work.
+        hungry: Whether it waits for a place.
+    """
+
+    def __init__(
+        self,
+        task_list: str,
+        *,
+        poll: Callable[[str], Coroutine[Any, Any, T | None]],
+        handle: Callable[[T], Coroutine[Any, Any, None]],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        ended: Callable[[BaseException | None], None],
+        places: Places,
+        clock: Clock,
+        back_off: BackOff,
+        max_polls: int,
+        cancel_polls: bool,
+    ) -> None:
+        """Make it; :meth:`fill` starts it.
+
+        Args:
+            task_list: Where to poll.
+            poll: Polls once.
+            handle: Does the work of a task.
+            spawn: Starts an asyncio task in the worker's group.
+            ended: Called at the end of each turn, with what it raised.
+            places: Shared with the pollers of other task lists.
+            clock: Tells what is quick.
+            back_off: Says how long to wait after faults.
+            max_polls: The most polls that wait at a time.
+            cancel_polls: Whether :meth:`stop` may cancel them.
+        """
+        self.turns = 0
+        self.hungry = False
+        self._task_list = task_list
+        self._poll = poll
+        self._handle = handle
+        self._spawn = spawn
+        self._ended = ended
+        self._places = places
+        self._clock = clock
+        self._back_off = back_off
+        self._max_polls = max_polls
+        self._cancel_polls = cancel_polls
+        self._target = 1
+        self._polls = 0
+        self._failures = 0
+        self._waiting: set[asyncio.Task[Any]] = set()
+        self._naps: set[asyncio.Event] = set()
+        self._stopping = False
+        self._cancelled = False
+
+    def fill(self) -> None:
+        """Start as many polls as are wanted and have a place."""
+        while self._polls < self._target and not self._stopping and self._places.take(self):
+            self._polls += 1
+            self._spawn(self._turn())
+
+    def stop(self) -> None:
+        """Start no more polls, and end those that wait: at once if that loses no task, else when the backend ends them.
+
+        What they bring all the same is handled.
+        """
+        self._stopping = True
+        for nap in self._naps:
+            nap.set()
+        if self._cancel_polls and not self._cancelled:
+            self._cancelled = True
+            for task in self._waiting:
+                task.cancel()
+
+    def halt(self) -> None:
+        """Start no more polls, and leave alone what is under way: the whole worker is being cancelled."""
+        self._stopping = True
+
+    async def _turn(self) -> None:
+        try:
+            item = await self._next()
+            self._polls -= 1
+            if item is not None:
+                self.fill()
+                await self._handle(item)
+        except asyncio.CancelledError as error:
+            self._ended(error)
+            if not _cancelling():
+                raise BackendError(f"the backend cancelled its caller ({self._task_list!r})") from error
+            raise
+        except BaseException as error:
+            self._ended(error)
+            raise
+        finally:
+            self._places.give_back(self)
+        self.fill()
+        self._ended(None)
+
+    async def _next(self) -> T | None:
+        """Poll until a task comes; None when this poll is one too many."""
+        task = asyncio.current_task()
+        assert task is not None
+        while not self._stopping:
+            began = self._clock.now()
+            self._waiting.add(task)
+            try:
+                item = await self._poll(self._task_list)
+            except asyncio.CancelledError:
+                if self._cancelled and not task.uncancel():
+                    return None
+                raise
+            except BackendUnavailableError as error:
+                if await self._goes_on_after(error):
+                    continue
+                return None
+            finally:
+                self._waiting.discard(task)
+            if self._cancelled:
+                task.uncancel()
+            self._works()
+            took = self._clock.now() - began
+            if item is not None:
+                if took < _QUICK and self._target < self._max_polls:
+                    self._target += 1
+                return item
+            self._target = max(self._target - 1, 1)
+            if self._polls > self._target:
+                return None
+            if took < _LEAST_PAUSE:
+                await self._pause(_LEAST_PAUSE)
+        return None
+
+    async def _goes_on_after(self, error: BackendUnavailableError) -> bool:
+        """Go down to a single poll, which waits before it is repeated."""
+        if not self._failures:
+            self._failures = 1
+            logger.warning("cannot poll task list %r, trying again: %s", self._task_list, error)
+        self._target = 1
+        if self._polls > 1:
+            return False
+        await self._pause(self._back_off(self._failures, error))
+        self._failures += 1
+        return True
+
+    def _works(self) -> None:
+        if self._failures:
+            self._failures = 0
+            logger.info("polling task list %r works again", self._task_list)
+
+    async def _pause(self, seconds: float) -> None:
+        woken = asyncio.Event()
+        self._naps.add(woken)
+        try:
+            await sleep(self._clock, seconds, woken)
+        finally:
+            self._naps.discard(woken)
+
+
+def _cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
