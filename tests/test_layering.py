@@ -53,7 +53,10 @@ IMPURE_NODES = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
 
 LAYERS: Mapping[str, Layer] = {
     "vocabulary": Layer(
-        modules=names("activity checks decision errors event payload process result retry rules task types workflow"),
+        modules=names(
+            "activity arguments checks deciding decision errors event facts payload process records result retry rules task "
+            "types workflow"
+        ),
         libraries=names("msgspec"),
     ),
     "protocol": Layer(modules=names("backend"), imports=names("vocabulary"), libraries=names("msgspec")),
