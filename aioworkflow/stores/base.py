@@ -1,11 +1,11 @@
 """The store: the port from the local backend to a database.
 
-A store loads, guards and saves; it knows no rule. What it keeps for a run is a *head* (the small part of the state that most
-requests change), *items* (one row for each open activity, timer, child and request to another process) and the history.
-``aioworkflow.testing.conformance`` holds every implementation to the promises below.
+A store loads, guards and saves; it knows no rule. What it keeps for a run is a *head* (the small part of the state
+that most requests change), *items* (one row for each open activity, timer, child and request to another process) and
+the history. ``aioworkflow.testing.conformance`` holds every implementation to the promises below.
 
-Every run has a version, counted up by each write. A :class:`ProcessWrite` says which version it was made from; if the stored one
-is another (another OS process was faster), that write is refused, alone, and nothing of it is stored.
+Every run has a version, counted up by each write. A :class:`ProcessWrite` says which version it was made from; if the
+stored one is another (another OS process was faster), that write is refused, alone, and nothing of it is stored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..backend import ProcessFilter, ProcessInfo
 from ..event import AnyEvent
 from ..machine.requests import Message
 from ..machine.state import Head, OpenItem
-from ..types import ActivityType, WorkflowType
+from ..types import UNSET, ActivityType, UnsetType, WorkflowType
 
 __all__ = ["Due", "Group", "ProcessWrite", "Store", "StoredProcess", "TaskKind", "WaitingTask"]
 
@@ -57,12 +57,13 @@ class ProcessWrite(msgspec.Struct, kw_only=True):
     Attributes:
         head: The head to save. ``head.run_id`` names the run. None where a message found no process: then only the
             outbox changes.
-        version: The version that this was made from; 0 for a run that is new. The stored version becomes ``version + 1``.
-        changed: False where nothing is to be saved and only the version is to be checked (the answer to a request
-            that was refused must rest on the newest state too). Then the version stays.
+        version: The version that this was made from; 0 for a run that is new. The stored version becomes one more.
+        changed: False where nothing is to be saved and only the version is to be checked (the answer to a request that
+            was refused must rest on the newest state too). Then the version stays.
         events: New events, consecutive, to be appended to the history.
         items: By opening event id: the item to insert or replace, or None to delete it.
-        wake_at: The earliest deadline of the run, epoch seconds, or None.
+        wake_at: The earliest deadline of the run, epoch seconds, or None for none; UNSET leaves what is stored (which
+            may be too early: the caller avoids touching an index for each change, and an early wake is harmless).
         send: Messages to put into the outbox, in order.
         received: Ids of outbox messages that this write consumes; if one is no longer there, the write is refused.
     """
@@ -72,13 +73,19 @@ class ProcessWrite(msgspec.Struct, kw_only=True):
     changed: bool = True
     events: Sequence[AnyEvent] = ()
     items: dict[int, OpenItem | None] = {}
-    wake_at: float | None = None
+    wake_at: float | UnsetType | None = UNSET
     send: Sequence[Message] = ()
     received: Sequence[str] = ()
 
 
 class Group(msgspec.Struct, kw_only=True):
-    """What one transaction saves. Writes in ``linked`` (lists of indices into ``writes``) stand or fall together (a run and its successor)."""
+    """What one transaction saves.
+
+    Attributes:
+        session: Of the backend that saves it.
+        writes: At most one for each run.
+        linked: Indices into ``writes`` of those that stand or fall together (a run and its successor).
+    """
 
     session: str
     writes: Sequence[ProcessWrite]
@@ -86,17 +93,25 @@ class Group(msgspec.Struct, kw_only=True):
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
-    """The runs whose ``wake_at`` has come, earliest first, and the earliest ``wake_at`` among the others (None: none)."""
+    """What :meth:`Store.due` tells.
+
+    Attributes:
+        run_ids: Runs whose ``wake_at`` has come, earliest first.
+        next_wake_at: The earliest ``wake_at`` among the others; None if there is none.
+    """
 
     run_ids: Sequence[str]
     next_wake_at: float | None = None
 
 
 class Store(Protocol):
-    """A database of processes. Used by one backend object, which calls one method at a time for writing and may read beside it.
+    """A database of processes.
 
-    All methods raise :class:`BackendUnavailableError` for passing faults and :class:`StoreError` for lasting ones; after an error
-    of :meth:`commit` the group may or may not have been saved, and the caller must load anew.
+    Used by one backend object, which calls one method at a time for writing and may read beside it; other store objects,
+    in this OS process or in others, may use the same database. Every ``limit`` is at least 1. All methods raise
+    :class:`BackendUnavailableError` for passing faults, :class:`StoreError` for lasting ones and
+    :class:`BackendClosedError` while the store is not open; after an error of :meth:`commit`, and if it is cancelled,
+    the group may or may not have been saved, and the caller must load anew.
     """
 
     async def open(self) -> None:
@@ -108,23 +123,26 @@ class Store(Protocol):
         """
 
     async def close(self) -> None:
-        """Disconnect. Harmless when closed already."""
+        """Finish what is under way, even if cancelled meanwhile, and disconnect. Harmless when closed already."""
 
     async def commit(self, group: Group) -> Sequence[int]:
         """Save the writes whose guard holds in one durable transaction; return the indices of those refused, ascending.
 
-        A write is refused if the stored version is not ``write.version``, if the run is new and its process id has an open run,
-        if a received message is gone, or if a linked write is refused. Values are encoded before the first await,
-        so the caller may go on changing them.
+        A write is refused if the stored version is not ``write.version``, if the run is new and its process id has an
+        open run, if a received message is not in the outbox, or if a linked write is refused; a write before it in the
+        group counts as saved. Values are encoded before the first await, so the caller may go on changing them.
         """
         ...
 
     async def load(self, run_ids: Sequence[str]) -> dict[str, StoredProcess]:
-        """Return the runs that exist, by run id."""
+        """Return the runs that exist, by run id, each as of one moment, its items by ascending event id."""
         ...
 
     async def resolve(self, process_ids: Sequence[str]) -> dict[str, str]:
-        """Return, by process id, the id of its open run, else of the run that started last; unknown ones are left out."""
+        """Return, by process id, the id of its open run, else of the run that started last; unknown ones are left out.
+
+        (Of runs that started at the same time, the one saved later counts as the last.)
+        """
         ...
 
     async def history(self, run_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[AnyEvent]:
@@ -132,15 +150,23 @@ class Store(Protocol):
         ...
 
     async def waiting(self, kind: TaskKind, task_list: str, *, limit: int) -> Sequence[WaitingTask]:
-        """Return the first ``limit`` waiting tasks of a list: higher priority first, then older first (swf-reference 5.8)."""
+        """Return the first waiting tasks of a list: higher priority first, then older first (swf-reference 5.8)."""
         ...
 
     async def due(self, now: float, *, limit: int = 500) -> Due:
         """Return the runs with a deadline at or before ``now``."""
         ...
 
-    async def find(self, filter: ProcessFilter, *, limit: int, page_token: str | None = None) -> tuple[Sequence[ProcessInfo], str | None]:
-        """Return processes that match, latest start first (ties: by run id), and the token of the next page."""
+    async def find(
+        self, filter: ProcessFilter, *, limit: int, page_token: str | None = None
+    ) -> tuple[Sequence[ProcessInfo], str | None]:
+        """Return processes that match, latest start first (ties: by run id), and the token of the next page, if any.
+
+        Runs that start between two pages do not shift the second.
+
+        Raises:
+            InvalidRequestError: The page token is none of this method's.
+        """
         ...
 
     async def count(self, filter: ProcessFilter) -> int:
@@ -159,12 +185,15 @@ class Store(Protocol):
         ...
 
     async def renew_session(self, session: str, *, now: float, expires_at: float) -> Sequence[str]:
-        """Keep a session alive (creating it at first) and return the ids of the dead ones: those whose lease has
-        expired or whose OS process is known to be gone. A dead session stays listed until :meth:`end_session`."""
+        """Keep a session alive (creating it at first) and return the ids of the dead ones.
+
+        Dead are others whose lease has expired at ``now``, or whose OS process is known to be gone. A dead session stays
+        listed until :meth:`end_session`.
+        """
         ...
 
     async def end_session(self, session: str) -> None:
-        """Forget a session; its own at the end, or a dead one whose tasks have been released."""
+        """Forget a session; its own at the end, or a dead one whose tasks have been released. Harmless if unknown."""
 
     async def held_by(self, session: str, *, limit: int = 500) -> Sequence[str]:
         """Return ids of open runs in which a task that was handed to this session is unanswered."""

@@ -1,6 +1,6 @@
 """What every store derives from the values it is given: their stored form, and the few facts that queries ask for.
 
-The stored form is the JSON that the structs write themselves, so that what lies in a database can be read without this package.
+The stored form is the JSON that the structs write themselves, so that a database can be read without this package.
 """
 
 from __future__ import annotations

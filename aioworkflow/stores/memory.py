@@ -7,7 +7,6 @@ belong to a :class:`MemoryDatabase`, so a store can be closed and another opened
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
 from collections.abc import Sequence
 
 from ..backend import ProcessFilter, ProcessInfo
@@ -30,7 +29,7 @@ from .codec import (
     waiting_decision,
     write_page_token,
 )
-from .guard import refused_writes
+from .guard import Claim, refused_writes
 
 __all__ = ["MemoryDatabase", "MemoryStore"]
 
@@ -200,8 +199,8 @@ def _entry(position: ListPosition, run_id: str) -> _Entry:
 class MemoryStore:
     """A store on a :class:`MemoryDatabase`; without one it makes its own, which lives as long as the store object.
 
-    Backends that share the object itself, rather than only its database, work too: then :meth:`changed` cannot tell them apart and says
-    yes as long as there are several sessions. Sessions die by their lease alone.
+    Backends that share the object itself, rather than only its database, work too: then :meth:`changed` cannot tell
+    them apart and says yes as long as there are several sessions. Sessions die by their lease alone.
     """
 
     def __init__(self, database: MemoryDatabase | None = None) -> None:
@@ -224,7 +223,8 @@ class MemoryStore:
         """Save the writes whose guard holds; return the indices of those refused."""
         database = self._data()
         refused = refused_writes(
-            group,
+            [Claim(write) for write in group.writes],
+            group.linked,
             version=database.version,
             open_run=database.open_runs.get,
             has_message=database.messages.__contains__,

@@ -1,0 +1,85 @@
+"""What is written for one :class:`ProcessWrite`, encoded and fixed in the thread of the event loop."""
+
+from __future__ import annotations
+
+from ...machine.state import Head
+from ..base import ProcessWrite
+from ..codec import encode, microseconds, waiting_activity, waiting_decision
+from ..guard import Claim
+
+__all__ = ["EncodedWrite", "ItemRow"]
+
+ItemRow = tuple[int, str | None, int | None, float | None, str]
+"""Event id; task list, priority and time if it is an activity task that waits (else None); and the JSON of the item."""
+
+_NOWHERE = (None, None, None)
+
+
+class EncodedWrite(Claim):
+    """A write as rows.
+
+    Attributes:
+        messages: Id, time and JSON of those that are sent.
+        head: JSON. This and what follows is there only if the run changes.
+        position: Where the decision task waits, if it does.
+        wake_at: As it was given.
+        events: A JSON array, empty if there are none.
+        first_event_id: Of the events.
+        saved_items: Those to insert or replace.
+        deleted_items: Event ids.
+        status: This and what follows is there only if the run is new or closed.
+        started_at: Microseconds.
+        closed_at: Microseconds.
+        names: Run id, process id, version of the workflow and its name.
+        tags: As they were given.
+    """
+
+    __slots__ = (
+        "closed_at",
+        "deleted_items",
+        "events",
+        "first_event_id",
+        "head",
+        "messages",
+        "names",
+        "position",
+        "saved_items",
+        "started_at",
+        "status",
+        "tags",
+        "wake_at",
+    )
+
+    def __init__(self, write: ProcessWrite) -> None:
+        super().__init__(write)
+        self.messages: list[tuple[str, float, str]] = []
+        if write.send:
+            self.messages = [(message.id, message.sent_at, encode(message).decode()) for message in write.send]
+        head = write.head
+        if head is None or not write.changed:
+            return
+        self.head = encode(head).decode()
+        self.position = waiting_decision(head)
+        self.wake_at = write.wake_at
+        self.events, self.first_event_id = "", 0
+        if write.events:
+            self.events, self.first_event_id = encode(write.events).decode(), write.events[0].event_id
+        self.saved_items: list[ItemRow] = []
+        self.deleted_items: list[int] = []
+        for event_id, item in write.items.items():
+            if item is None:
+                self.deleted_items.append(event_id)
+            else:
+                position = waiting_activity(item) or _NOWHERE
+                self.saved_items.append((event_id, *position[:3], encode(item).decode()))
+        if not self.open or not write.version:
+            self._encode_facts(head)
+
+    def _encode_facts(self, head: Head) -> None:
+        """Encode what changes at the start and the end of a run alone."""
+        workflow = head.workflow
+        self.status = head.status.value
+        self.started_at = microseconds(head.started_at)
+        self.closed_at = None if head.closed_at is None else microseconds(head.closed_at)
+        self.names = self.run_id, self.process_id, workflow.version, workflow.name
+        self.tags = head.tags
