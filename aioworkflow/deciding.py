@@ -11,14 +11,14 @@ from .activity import Activity
 from .checks import show
 from .decision import Decision, ScheduleActivityDecision, StartChildProcessDecision, StartTimerDecision
 from .errors import InvalidDecisionError
-from .payload import Json
+from .payload import as_json
 from .process import Process
 from .workflow import Workflow
 
-__all__ = ["as_decisions", "decide", "fill_ids"]
+__all__ = ["as_decisions", "decide", "fill_ids", "settle"]
 
 
-async def decide(workflow: type[Workflow] | Workflow, process: Process) -> list[Decision]:
+async def decide(workflow: Workflow, process: Process) -> list[Decision]:
     """Ask a workflow for its decisions; ``decide`` may be plain, a coroutine function or an asynchronous generator.
 
     Returns:
@@ -28,12 +28,17 @@ async def decide(workflow: type[Workflow] | Workflow, process: Process) -> list[
         InvalidDecisionError: It returned something else.
         Exception: Whatever it raised.
     """
-    returned = workflow.decide(process)
+    returned = await settle(workflow.decide(process))
+    return fill_ids(as_decisions(returned, process, workflow), process)
+
+
+async def settle(returned: Any) -> Any:
+    """Await what can be awaited, and collect what an asynchronous generator yields."""
     if inspect.isawaitable(returned):
         returned = await returned
     if isinstance(returned, AsyncIterable):
         returned = [item async for item in returned]
-    return fill_ids(as_decisions(returned, process, workflow), process)
+    return returned
 
 
 def as_decisions(returned: object, process: Process, workflow: object) -> list[Decision]:
@@ -86,8 +91,7 @@ def _as_decision(item: Any, process: Process, workflow: object) -> Decision:
     if isinstance(item, Decision):
         return item
     if _is_activity(item):
-        input_json = process.started.input_json
-        return ScheduleActivityDecision(item, None if input_json is None else Json(input_json))
+        return ScheduleActivityDecision(item, as_json(process.started.input_json))
     raise _rubbish(item, process, workflow)
 
 

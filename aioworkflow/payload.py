@@ -24,7 +24,7 @@ import msgspec
 
 from .errors import PayloadError
 
-__all__ = ["Converter", "Decoded", "Json", "converter", "decode", "encode", "encode_optional"]
+__all__ = ["Converter", "Decoded", "Json", "as_json", "converter", "decode", "encode", "encode_optional"]
 
 T = TypeVar("T")
 
@@ -190,6 +190,11 @@ decode = converter.decode
 def encode_optional(value: object) -> str | None:
     """Return ``value`` as JSON text, and None, which means "no payload", as None."""
     return None if value is None else encode(value)
+
+
+def as_json(text: str | None) -> Json | None:
+    """Return a payload that was read from somewhere in the form that :func:`encode` does not encode again."""
+    return None if text is None else Json(text)
 
 
 class Decoded(Generic[T]):

@@ -205,6 +205,22 @@ class Process:
             return self.event(event.started_event_id)
         return self.event(event.initiated_event_id)
 
+    @overload
+    def closing_of(self, event: ActivityScheduledEvent) -> ActivityClosedEvent | None: ...
+    @overload
+    def closing_of(self, event: TimerStartedEvent) -> TimerClosedEvent | None: ...
+    @overload
+    def closing_of(self, event: StartChildProcessInitiatedEvent) -> ChildClosedEvent | None: ...
+    def closing_of(
+        self, event: ActivityScheduledEvent | TimerStartedEvent | StartChildProcessInitiatedEvent
+    ) -> AnyEvent | None:
+        """Return the event that closed the activity, timer or child that ``event`` opened; None while it is open."""
+        if isinstance(event, ActivityScheduledEvent):
+            return self._facts.closed_activities.get(event.event_id)
+        if isinstance(event, TimerStartedEvent):
+            return self._facts.closed_timers.get(event.event_id)
+        return self._facts.closed_children.get(event.event_id)
+
     # --- activities ---
 
     @property
@@ -244,7 +260,7 @@ class Process:
         return self._facts.attempts.get(activity_id, 0)
 
     def _activity(self, scheduled: ActivityScheduledEvent) -> ActivityRecord:
-        return ActivityRecord(scheduled, self._facts.closed_activities.get(scheduled.event_id))
+        return ActivityRecord(scheduled, self.closing_of(scheduled))
 
     # --- timers ---
 
@@ -256,7 +272,7 @@ class Process:
     def timer(self, timer_id: str) -> TimerRecord | None:
         """Return the latest timer with this id, open or closed; None if there was none."""
         started = self._facts.timers.get(timer_id)
-        return None if started is None else TimerRecord(started, self._facts.closed_timers.get(started.event_id))
+        return None if started is None else TimerRecord(started, self.closing_of(started))
 
     # --- children ---
 
@@ -283,9 +299,8 @@ class Process:
         return record.result(into)
 
     def _child(self, initiated: StartChildProcessInitiatedEvent) -> ChildRecord:
-        event_id = initiated.event_id
-        run = self._facts.child_runs.get(event_id) or ProcessRef(initiated.process_id)
-        return ChildRecord(initiated, run, self._facts.closed_children.get(event_id))
+        run = self._facts.child_runs.get(initiated.event_id) or ProcessRef(initiated.process_id)
+        return ChildRecord(initiated, run, self.closing_of(initiated))
 
     # --- signals, cancellation, markers ---
 

@@ -23,7 +23,7 @@ from .event import (
     TimerFiredEvent,
     TimerStartedEvent,
 )
-from .payload import Json, decode
+from .payload import as_json, decode
 from .result import ActivityAborted, ActivityCompleted, ActivityFailed, ActivityOutcome, ActivityTimedOut
 from .types import ProcessRef, TypeRef
 
@@ -94,13 +94,13 @@ class ActivityRecord:
             case None:
                 return None
             case ActivityCompletedEvent(result_json=result):
-                return ActivityCompleted(_json(result))
+                return ActivityCompleted(as_json(result))
             case ActivityFailedEvent(reason=reason, details_json=details):
-                return ActivityFailed(reason=reason, details=_json(details))
+                return ActivityFailed(reason=reason, details=as_json(details))
             case ActivityAbortedEvent(reason=reason, details_json=details):
-                return ActivityAborted(reason, _json(details))
+                return ActivityAborted(reason, as_json(details))
             case ActivityTimedOutEvent(timeout_type=timeout_type, details_json=details):
-                return ActivityTimedOut(timeout_type, _json(details))
+                return ActivityTimedOut(timeout_type, as_json(details))
 
     def result(self, into: Any = Any) -> Any:
         """Return its result, decoded as type ``into``.
@@ -186,10 +186,6 @@ class ChildRecord:
         if isinstance(self.closed, ChildProcessCompletedEvent):
             return decode(self.closed.result_json, into)
         raise ResultNotAvailableError(f"child process {self.id!r} ({self.workflow.name}) {_told(self.closed)}")
-
-
-def _json(text: str | None) -> Json | None:
-    return None if text is None else Json(text)
 
 
 def _told(closed: ActivityClosedEvent | ChildClosedEvent | None) -> str:

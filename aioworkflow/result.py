@@ -17,6 +17,7 @@ from .payload import Decoded, Json, encode_optional
 from .types import TimeoutType
 
 __all__ = [
+    "WORKER_SHUTDOWN",
     "ActivityAborted",
     "ActivityCompleted",
     "ActivityFailed",
@@ -25,6 +26,9 @@ __all__ = [
     "ActivityTimedOut",
     "exception_details",
 ]
+
+WORKER_SHUTDOWN = "worker shutdown"
+"""The reason of an activity that was aborted because its worker went away; another attempt may well succeed."""
 
 MESSAGE_LIMIT = 2_000
 TRACEBACK_LIMIT = 12_000

@@ -54,8 +54,8 @@ IMPURE_NODES = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
 LAYERS: Mapping[str, Layer] = {
     "vocabulary": Layer(
         modules=names(
-            "activity arguments checks deciding decision errors event facts payload process records result retry rules task "
-            "types workflow"
+            "activity arguments checks deciding decision errors event facts handlers payload process records "
+            "result retry rules task types workflow"
         ),
         libraries=names("msgspec"),
     ),
