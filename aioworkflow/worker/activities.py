@@ -1,18 +1,18 @@
 """Activities: how a worker runs them, stops them and tells how they ended.
 
-An :class:`Attempt` is one run of one activity, and what the activity gets as ``worker``. It runs in the asyncio task of its
-turn (see :mod:`.poller`). To stop it, that task is cancelled once, with the reason noted; at the boundary between user code
-and worker the cancellation is taken back, and the reason decides what is told:
+An :class:`Attempt` is one run of one activity, and what the activity gets as ``worker``. It runs in the asyncio task
+of its turn (see :mod:`.poller`). To stop it, that task is cancelled once, with the reason noted; at the boundary
+between user code and worker the cancellation is taken back, and the reason decides what is told:
 
-============================  ============================================================================================
+============================  ========================================================================================
 :class:`Stop`                 told, if ``CancelledError`` comes out
-============================  ============================================================================================
+============================  ========================================================================================
 ``CANCEL``                    ``ActivityAborted`` with the reason and the last heartbeat details
 ``SHUTDOWN``                  the same
 ``CLOSED``                    nothing, whatever comes out: the service has already decided
 none: the embedding program   as for ``SHUTDOWN``, whatever else is cancelled meanwhile; then the cancellation goes on
 none: the activity itself     ``ActivityFailed``
-============================  ============================================================================================
+============================  ========================================================================================
 
 Whatever else comes out is told as it is: a cancelled activity may still return a value, or fail.
 """
@@ -151,9 +151,9 @@ class Attempt:
     def heartbeat(self, details: object = None) -> Coroutine[Any, Any, None]:
         """Tell that the work goes on; ``details`` other than None replace those that others see.
 
-        The worker sends heartbeats at its own pace, so this is cheap. Now and then it lets other tasks run; if the activity
-        was cancelled meanwhile, that raises CancelledError. In the thread of a plain ``def`` it takes effect without being
-        awaited, and raises by itself.
+        The worker sends heartbeats at its own pace, so this is cheap. Now and then it lets other tasks run; if the
+        activity was cancelled meanwhile, that raises CancelledError. In the thread of a plain ``def`` it takes effect
+        without being awaited, and raises by itself.
 
         Raises:
             PayloadError: The details have no JSON form.

@@ -1,7 +1,8 @@
 """Decisions: how a worker lets workflows decide.
 
-A process is kept after it was decided on, so that the next task need only bring the new events; if something is missing, the history
-is read. A decider that raises loses nothing: the task is tried again after a delay that grows with each failure of that process,
+A process is kept after it was decided on, so that the next task need only bring the new events; if something is
+missing, the history is read. A decider that raises loses nothing: the task is tried again after a delay that grows with
+each failure of that process,
 for as long as it is valid, and does not take a place meanwhile; then it times out, and the backend hands out another.
 """
 
@@ -147,13 +148,10 @@ class Decisions:
     async def _take_turn(self, task: DecisionTask, closes_at: float | None) -> None:
         workflow = self._workflows.get(task.workflow)
         if workflow is None:
-            known = ", ".join(sorted(map(str, self._workflows)))
             logger.error(
-                "a task came for workflow %s (process %s), which is not registered with this worker; it is left to others."
-                " Registered are: %s",
+                "a task came for workflow %s (process %s), which this worker has not registered; it is left to others",
                 task.workflow,
                 task.process,
-                known,
             )
             return
         turn = Turn(self, task, closes_at)

@@ -1,9 +1,9 @@
 """Heartbeats: how a worker tells that its activities go on, and learns that they should not.
 
-Each activity with a heartbeat timeout has a :class:`Pulse`: an alarm, at a fraction of the timeout after the last heartbeat that
-was sent. So thousands of waiting activities cost an alarm each and no asyncio task. Heartbeats that are due go out side by side, up to
-a limit, oldest first. After a passing fault one is tried again until the timeout would have passed; then the service has given up the
-task, or will.
+Each activity with a heartbeat timeout has a :class:`Pulse`: an alarm, at a fraction of the timeout after the last
+heartbeat that was sent. So thousands of waiting activities cost an alarm each and no asyncio task. Heartbeats that are
+due go out side by side, up to a limit, oldest first. After a passing fault one is tried again until the timeout would
+have passed; then the service has given up the task, or will.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from ..backend import Backend, Interruption
 from ..errors import BackendUnavailableError, InvalidRequestError, UnknownTaskError
-from .timing import Alarm, BackOff, Clock
+from .timing import BackOff, Clock
 
 __all__ = ["Heartbeats", "Living", "Pulse"]
 

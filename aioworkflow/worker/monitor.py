@@ -1,7 +1,7 @@
 """The monitor: warns when something blocks the event loop for long enough to endanger heartbeats.
 
-A thread asks the loop for a sign of life now and then. If none comes in time, whatever runs in the loop at that moment is what
-blocks it: its name and its stack go into the log.
+A thread asks the loop for a sign of life now and then. If none comes in time, whatever runs in the loop at that moment
+is what blocks it: its name and its stack go into the log.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class Monitor:
 
     Args:
         seconds: How long the loop may be blocked without a warning.
-        name_of: Says what an asyncio task is busy with, or None if it cannot tell. It is called from the monitor's thread.
+        name_of: Says what an asyncio task is busy with, or None if it cannot tell. It is called from the monitor's
+        thread.
     """
 
     def __init__(self, seconds: float, name_of: Callable[[asyncio.Task[Any]], str | None]) -> None:
@@ -67,8 +68,8 @@ class Monitor:
         if name is None:
             name = "a callback" if task is None else f"task {task.get_name()}"
         logger.warning(
-            "%s has blocked the event loop for over %s s, so heartbeats may be late; it should await, or be a plain def,"
-            " which runs in a thread. It is at:\n%s",
+            "%s has blocked the event loop for over %s s, so heartbeats may be late; it should await, or be a plain def"
+            " (which runs in a thread). It is at:\n%s",
             name,
             self._seconds,
             _stack(sys._current_frames().get(self._loop_thread)),  # noqa: SLF001 - the public way to see another thread

@@ -49,16 +49,20 @@ class WorkerOptions:
         check_duration(self.report_seconds, "report_seconds", optional=False)
         if check_duration(self.block_seconds, "block_seconds") == 0:
             raise InvalidRequestError("block_seconds must be more than 0, or None")
-        if self.on_decider_error not in ("retry", "fail_process"):
-            raise InvalidRequestError(
-                f"on_decider_error must be 'retry' or 'fail_process', not {show(self.on_decider_error)}"
-            )
-        if not isinstance(self.heartbeat_fraction, int | float) or not 0 < self.heartbeat_fraction < 1:
-            raise InvalidRequestError(
-                f"heartbeat_fraction must be between 0 and 1, not {show(self.heartbeat_fraction)}"
-            )
+        _check_choice(self.on_decider_error, "on_decider_error", "retry", "fail_process")
+        _check_share(self.heartbeat_fraction, "heartbeat_fraction")
 
 
 def _check_count(value: object, field: str, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise InvalidRequestError(f"{field} must be an int of at least {least}, not {show(value)}")
+
+
+def _check_share(value: object, field: str) -> None:
+    if not isinstance(value, int | float) or not 0 < value < 1:
+        raise InvalidRequestError(f"{field} must be between 0 and 1, not {show(value)}")
+
+
+def _check_choice(value: object, field: str, *choices: str) -> None:
+    if value not in choices:
+        raise InvalidRequestError(f"{field} must be {' or '.join(map(repr, choices))}, not {show(value)}")

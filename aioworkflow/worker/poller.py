@@ -1,12 +1,13 @@
 """Polling: how tasks come to a worker.
 
-A poller keeps some polls waiting at one task list. Each is the beginning of a *turn*, one asyncio task: it polls until a task
-comes, sees to it that another poll takes its place, handles the task, and ends. So nothing queues between poll and handler, a task
-costs one asyncio task, and what user code leaves behind there (context variables, cancellations) ends with it.
+A poller keeps some polls waiting at one task list. Each is the beginning of a *turn*, one asyncio task: it polls until
+a task comes, sees to it that another poll takes its place, handles the task, and ends. So nothing queues between poll
+and handler, a task costs one asyncio task, and what user code leaves behind there (context variables, cancellations)
+ends with it.
 
-A turn takes one of the worker's *places* from its first poll to its end; without a free place there is no poll, so a task that
-comes can always be worked on at once. How many polls wait adapts: one more for each task that came quickly, one less for each poll
-that came back empty, and a single one while the backend fails.
+A turn takes one of the worker's *places* from its first poll to its end; without a free place there is no poll, so a
+task that comes can always be worked on at once. How many polls wait adapts: one more for each task that came quickly,
+one less for each poll that came back empty, and a single one while the backend fails.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ _LEAST_PAUSE = 0.05
 class Places:
     """How many turns a worker may take at a time for one kind of task.
 
-    Every task list has a place of its own, so that a busy list never silences a quiet one; the rest is shared, first come, first
-    served.
+    Every task list has a place of its own, so that a busy list never silences a quiet one; the rest is shared, first
+    come, first served.
     """
 
     def __init__(self, limit: int, task_lists: int) -> None:

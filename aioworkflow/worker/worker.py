@@ -5,9 +5,9 @@
     async with Worker(backend, workflows=[OrderWorkflow], activities=[charge_card, Ship(client)]):
         ...
 
-All that it starts belongs to one task group and has ended when the ``async with`` block has. The group is asyncio's, whose tasks
-cost a sixth of anyio's and can be given a context: activities and deciders see the context variables as they were when the
-worker was entered, never those of each other.
+All that it starts belongs to one task group and has ended when the ``async with`` block has. The group is asyncio's,
+whose tasks cost a sixth of anyio's and can be given a context: activities and deciders see the context variables as
+they were when the worker was entered, never those of each other.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ Item = TypeVar("Item")
 class Worker:
     """Runs workflows and activities; an async context manager, to be entered once.
 
-    On entry it registers its types and begins to poll. On exit it polls no more, lets its activities go on for the grace period,
-    then cancels them and tells how they ended. If the surrounding task is cancelled there is no grace. A fault that does not pass
-    ends it: it cancels the block and raises that fault.
+    On entry it registers its types and begins to poll. On exit it polls no more, lets its activities go on for the
+    grace period, then cancels them and tells how they ended. If the surrounding task is cancelled there is no grace. A
+    fault that does not pass ends it: it cancels the block and raises that fault.
 
     Args:
         backend: Where tasks come from; must be open.
@@ -96,6 +96,7 @@ class Worker:
         )
         self._given_clock = clock
         self._alarm: Alarm | None = None
+        self._cancelled = False
         self._entered = False
         self._pollers: list[Poller[Any]] = []
         self._stopped = asyncio.Event()
@@ -119,6 +120,8 @@ class Worker:
         self._build()
         if self._monitor is not None:
             self._monitor.start()
+        if self._stopped.is_set():
+            self._poll_no_more()
         for poller in self._pollers:
             poller.fill()
         logger.info("%r has begun", self)
@@ -147,21 +150,17 @@ class Worker:
             await self._stopped.wait()
 
     def stop(self, *, now: bool = False) -> None:
-        """Begin to end: poll no more, and after the grace period cancel what is left; :meth:`run` returns when all has ended.
+        """Begin to end: poll no more, and cancel after the grace period what is left.
+
+        Then :meth:`run` returns. Must be called in the event loop.
 
         Args:
             now: Without grace. May follow an earlier call.
         """
-        if not self._pollers:
-            raise InvalidRequestError("the worker is not running")
         if not self._stopped.is_set():
             self._stopped.set()
-            for poller in self._pollers:
-                poller.stop()
-            self._deciding.close()
-            if self.options.grace_seconds is not None:
-                self._set_alarm(self.options.grace_seconds, self._cancel_work)
-        if now:
+            self._poll_no_more()
+        if now and not self._cancelled:
             self._cancel_work()
 
     # --- the way in ----------------------------------------------------------------------------------------------
@@ -282,8 +281,19 @@ class Worker:
                     self.stop(now=True)
         return cancelled
 
+    def _poll_no_more(self) -> None:
+        for poller in self._pollers:
+            poller.stop()
+        if self._pollers:
+            self._deciding.close()
+            if self.options.grace_seconds is not None:
+                self._set_alarm(self.options.grace_seconds, self._cancel_work)
+
     def _cancel_work(self) -> None:
         """Cancel everything, and give up what cannot be told in time."""
+        self._cancelled = True
+        if not self._pollers:
+            return
         self._acting.shut_down()
         self._deciding.cancel()
         self._set_alarm(self.options.report_seconds, self._give_up)

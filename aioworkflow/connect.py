@@ -1,0 +1,125 @@
+"""From a URL to a backend.
+
+============================  =========================================================================
+``memory://``                 gone when it is closed; each call makes a new one
+``sqlite:///orders.db``       a file, relative to the working directory
+``sqlite:////var/orders.db``  the same, absolute
+============================  =========================================================================
+
+Options follow a question mark: ``sqlite:///orders.db?synchronous=NORMAL&poll_seconds=20``. SQLite takes ``synchronous``
+(FULL or NORMAL) and ``busy_timeout`` (seconds), see :class:`aioworkflow.stores.sqlite.SQLiteStore`; both take the
+numbers of :class:`aioworkflow.backends.local.LocalOptions`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from .backends.local import LocalBackend, LocalOptions
+from .checks import show
+from .errors import InvalidRequestError
+from .stores.base import Store
+
+__all__ = ["connect"]
+
+_FORMS = "memory://, sqlite:///relative.db or sqlite:////absolute.db, with options as ?synchronous=NORMAL"
+
+_TO_COME = {
+    "postgresql": "PostgreSQL (pip install 'aioworkflow[postgres]')",
+    "postgres": "PostgreSQL (pip install 'aioworkflow[postgres]')",
+    "swf": "Amazon SWF (pip install 'aioworkflow[swf]')",
+}
+
+
+def connect(url: str) -> LocalBackend:
+    """Return the backend at ``url``; ``async with`` opens it.
+
+    Raises:
+        InvalidRequestError: The URL makes no sense; the message shows the forms that do.
+    """
+    if not isinstance(url, str):
+        raise InvalidRequestError(f"a backend URL must be a str like {_FORMS}, not {show(url)}")
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise _nonsense(url, str(error)) from None
+    if parts.scheme in _TO_COME:
+        raise InvalidRequestError(f"{_TO_COME[parts.scheme]} is not supported by this version; use {_FORMS}")
+    if parts.scheme not in ("memory", "sqlite") or not url.lower().startswith(f"{parts.scheme}://"):
+        raise _nonsense(url, "it names no kind of backend")
+    if parts.netloc or parts.fragment:
+        raise _nonsense(url, "there is something between the second and the third slash, or after a '#'")
+    options = _Options(url, parts.query)
+    store = _memory(url, parts.path) if parts.scheme == "memory" else _sqlite(url, parts.path, options)
+    numbers: dict[str, Any] = {
+        field.name: options.number(field.name, whole=field.type == "int")
+        for field in fields(LocalOptions)
+        if field.type in ("int", "float") and field.name in options
+    }
+    options.finish()
+    return LocalBackend(store, LocalOptions(**numbers))
+
+
+def _memory(url: str, path: str) -> Store:
+    from .stores.memory import MemoryStore
+
+    if path:
+        raise _nonsense(url, "memory:// takes no path")
+    return MemoryStore()
+
+
+def _sqlite(url: str, path: str, options: _Options) -> Store:
+    from .stores.sqlite import SQLiteStore
+
+    name = unquote(path.removeprefix("/"))
+    if not name or name == ":memory:":
+        raise _nonsense(url, "it names no file; data that need not last can be in memory://")
+    if "\0" in name:
+        raise _nonsense(url, "a file name cannot hold U+0000")
+    arguments: dict[str, Any] = {}
+    if "synchronous" in options:
+        arguments["synchronous"] = options.choice("synchronous", "FULL", "NORMAL")
+    if "busy_timeout" in options:
+        arguments["busy_timeout"] = options.number("busy_timeout")
+    return SQLiteStore(name, **arguments)
+
+
+class _Options:
+    """What follows the question mark; each is asked for once."""
+
+    def __init__(self, url: str, query: str) -> None:
+        self._url = url
+        pairs = parse_qsl(query, keep_blank_values=True)
+        self._values = dict(pairs)
+        if len(self._values) < len(pairs):
+            raise _nonsense(url, "an option is given twice")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def choice(self, name: str, *choices: str) -> str:
+        value = self._values.pop(name)
+        if value.upper() not in choices:
+            raise _nonsense(self._url, f"{name} must be {' or '.join(choices)}, not {show(value)}")
+        return value.upper()
+
+    def number(self, name: str, *, whole: bool = False) -> float | int:
+        text = self._values.pop(name)
+        try:
+            value = int(text) if whole else float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 < value < math.inf:
+            raise _nonsense(self._url, f"{name} must be a {'whole ' if whole else ''}number above 0, not {show(text)}")
+        return value
+
+    def finish(self) -> None:
+        if self._values:
+            raise _nonsense(self._url, f"there is no option {', '.join(map(show, self._values))}")
+
+
+def _nonsense(url: str, why: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{show(url)} is no backend URL: {why}. It must be like {_FORMS}")
