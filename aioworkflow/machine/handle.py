@@ -93,6 +93,7 @@ def handle(
     now: float,
     new_id: Callable[[], str],
     environment: Environment,
+    onto: Outcome | None = None,
 ) -> Outcome:
     """Do what ``request`` asks of the run that ``state`` is of.
 
@@ -102,6 +103,8 @@ def handle(
         now: Epoch seconds.
         new_id: Draws ids for messages and runs.
         environment: Limits and registered types.
+        onto: The outcome of requests before this one that will be saved in the same transaction; where the run is open, the
+            outcome of this one is added to it.
 
     Raises:
         AioworkflowError: The request is refused, and nothing was changed: InvalidRequestError, UnknownProcessError (a
@@ -111,7 +114,7 @@ def handle(
         return start_process(state, request, now, new_id, environment)
     if state is None or state.head.status is not ProcessStatus.OPEN:
         return handle_absent(state, request, now, new_id)
-    transition = Transition(state, now, new_id, environment)
+    transition = onto if type(onto) is Transition else Transition(state, now, new_id, environment)
     transition.reply = _HANDLERS[type(request)](transition, request)
     transition.enforce_event_limit()
     return transition

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...errors import AioworkflowError, UnknownProcessError
@@ -21,7 +21,7 @@ from ...machine.requests import (
     StartDecisionTask,
     StartProcess,
 )
-from ...machine.state import OpenActivity, ProcessState
+from ...machine.state import ProcessState
 from ...stores.base import Group, ProcessWrite, TaskKind
 from ...types import UNSET, ProcessRef, ProcessStatus, UnsetType
 from .lists import TaskLists, Waiter
@@ -99,62 +99,88 @@ class PendingRun:
 
     Attributes:
         run: The run; None where a message found no process.
+        outcome: What must be saved and sent; None as long as all requests were refused.
         operations: The requests on it, in order, with their replies.
         refused: Requests that the machine refused, with the error; they rest on the version being the newest.
-        changed: Whether there is anything to write.
+        handovers: Tasks that were started for polls.
+        received: Ids of the messages among the requests.
         successor: The run that continues it.
+        wake_at: The deadline that is to be stored.
     """
 
-    __slots__ = (
-        "changed",
-        "events",
-        "handovers",
-        "messages",
-        "operations",
-        "received",
-        "refused",
-        "run",
-        "successor",
-        "touched",
-        "wake_at",
-    )
+    __slots__ = ("handovers", "operations", "outcome", "received", "refused", "run", "successor", "wake_at")
 
     def __init__(self, run: CachedRun | None) -> None:
         self.run = run
+        self.outcome: Outcome | None = None
         self.operations: list[tuple[Operation, object]] = []
-        self.refused: list[tuple[Operation, AioworkflowError]] = []
-        self.handovers: list[Handover] = []
-        self.events: list[AnyEvent] = []
-        self.touched: set[int] = set()
-        self.messages: list[Message] = []
-        self.received: list[str] = []
-        self.changed = False
+        self.refused: list[tuple[Operation, AioworkflowError]] | None = None
+        self.handovers: list[Handover] | None = None
+        self.received: list[str] | None = None
         self.successor: PendingRun | None = None
         self.wake_at: float | UnsetType | None = UNSET
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to write."""
+        return self.outcome is not None or self.received is not None
+
+    def take(self, outcome: Outcome) -> None:
+        """Add what a request did."""
+        before = self.outcome
+        if before is None:
+            self.outcome = outcome
+        elif before is not outcome:  # the run was closed by a request before
+            before.events += outcome.events
+            before.touched |= outcome.touched
+            before.messages += outcome.messages
+
+    def refuse(self, operation: Operation, error: AioworkflowError) -> None:
+        """Note that the machine refused a request."""
+        if self.refused is None:
+            self.refused = []
+        self.refused.append((operation, error))
+
+    def consume(self, message: Message) -> None:
+        """Note that a request was a message."""
+        if self.received is None:
+            self.received = []
+        self.received.append(message.id)
+
+    def hand_over(self, waiter: Waiter, scheduled_event_id: int) -> None:
+        """Note that the last event started a task for a poll."""
+        assert self.run is not None
+        if self.handovers is None:
+            self.handovers = []
+        self.handovers.append(Handover(waiter, scheduled_event_id, self.run.state.head.last_event_id))
 
     def write(self, now: float) -> ProcessWrite:
         """Return what the store must save."""
         run = self.run
+        outcome = self.outcome
         if run is None:
-            return ProcessWrite(head=None, version=0, send=self.messages, received=self.received)
+            send = outcome.messages if outcome is not None else ()
+            return ProcessWrite(head=None, version=0, send=send, received=self.received or ())
         state = run.state
-        if not self.changed:
-            return ProcessWrite(head=state.head, version=run.version, changed=False)
+        if outcome is None:
+            if self.received is None:
+                return ProcessWrite(head=state.head, version=run.version, changed=False)
+            return ProcessWrite(head=state.head, version=run.version, received=self.received)
         items = state.items
-        self.wake_at = wake_at = _new_wake_at(run, now)
+        self.wake_at = _new_wake_at(run, now)
         return ProcessWrite(
             head=state.head,
             version=run.version,
-            events=self.events,
-            items={event_id: items.get(event_id) for event_id in self.touched},
-            wake_at=wake_at,
-            send=self.messages,
-            received=self.received,
+            events=outcome.events,
+            items={event_id: items.get(event_id) for event_id in outcome.touched},
+            wake_at=self.wake_at,
+            send=outcome.messages,
+            received=self.received or (),
         )
 
     def every_operation(self) -> list[Operation]:
         """Return all requests on the run, refused or not."""
-        return [operation for operation, _ in self.operations] + [operation for operation, _ in self.refused]
+        return [operation for operation, _ in (*self.operations, *(self.refused or ()))]
 
 
 def _new_wake_at(run: CachedRun, now: float) -> float | UnsetType | None:
@@ -202,16 +228,18 @@ class Batch:
             self._break(operation, error)
 
     def _apply(self, operation: Operation) -> None:
-        run = self._target(operation)
+        request = operation.request
         message = operation.message
-        if run is None and message is None and type(operation.request) is not StartProcess:
+        run = self._target(operation)
+        if run is None and message is None and type(request) is not StartProcess:
             operation.fail(UnknownProcessError(f"there is no process {operation.process}"))
             return
         pending = self._pending(run)
+        before = len(pending.outcome.events) if pending.outcome is not None else 0
         try:
-            outcome = self._handle(run.state if run is not None else None, operation.request)
+            outcome = self._handle(run, pending, request)
         except AioworkflowError as error:
-            pending.refused.append((operation, error))
+            pending.refuse(operation, error)
             if message is not None:
                 self._consume(pending, message)
             return
@@ -222,13 +250,12 @@ class Batch:
         if message is not None:
             self._consume(pending, message)
         pending.operations.append((operation, outcome.reply))
-        self._merge(pending, outcome)
+        pending.take(outcome)
         if operation.waiter is not None:
-            request = operation.request
             assert isinstance(request, StartActivityTask | StartDecisionTask)
-            self._hand_over(pending, operation.waiter, request.scheduled_event_id)
+            pending.hand_over(operation.waiter, request.scheduled_event_id)
         if run is not None:
-            self._match(pending, run, outcome)
+            self._follow(pending, run, outcome, before)
 
     def group(self) -> tuple[Group, list[PendingRun]]:
         """Return what is to be saved, and the run of each write."""
@@ -238,10 +265,15 @@ class Batch:
         now = self._now
         return Group(session=self._session, writes=[p.write(now) for p in order], linked=linked), order
 
-    def _handle(self, state: ProcessState | None, request: Request) -> Outcome:
-        if type(request) is StartProcess and state is not None and state.head.status is not ProcessStatus.OPEN:
-            state = None
-        return handle(state, request, now=self._now, new_id=new_id, environment=self._environment)
+    def _handle(self, run: CachedRun | None, pending: PendingRun, request: Request) -> Outcome:
+        return handle(
+            None if run is None else run.state,
+            request,
+            now=self._now,
+            new_id=new_id,
+            environment=self._environment,
+            onto=pending.outcome,
+        )
 
     def _target(self, operation: Operation) -> CachedRun | None:
         process = operation.process
@@ -261,62 +293,61 @@ class Batch:
         return found
 
     def _consume(self, pending: PendingRun, message: Message) -> None:
-        pending.received.append(message.id)
-        pending.changed = True
+        pending.consume(message)
         if pending.run is None:
             self._without_run.append(pending)
 
-    def _merge(self, pending: PendingRun, outcome: Outcome) -> None:
-        pending.changed = True
-        pending.events += outcome.events
-        pending.touched |= outcome.touched
-        pending.messages += outcome.messages
-        run = pending.run
-        if run is None:
-            return
-        for event in outcome.events:
-            if type(event) is ActivityScheduledEvent:
-                run.inputs[event.event_id] = event.input_json
+    def _follow(self, pending: PendingRun, run: CachedRun, outcome: Outcome, before: int) -> None:
+        """Hand new tasks over to polls that wait for them here, in the transaction that creates them.
+
+        Args:
+            pending: The run.
+            run: The same.
+            outcome: Of the request.
+            before: How many events the outcome had before the request.
+        """
         if run.state.head.status is not ProcessStatus.OPEN:
             self._runs.closed(run)
-        if outcome.successor is not None:
-            successor = CachedRun(outcome.successor)
-            self._runs.put(successor)
-            pending.successor = self._pending(successor)
-            pending.successor.changed = True
-            pending.successor.events += outcome.successor_events
-            self._match_decision(pending.successor, successor)
-
-    def _match(self, pending: PendingRun, run: CachedRun, outcome: Outcome) -> None:
-        """Hand tasks over to polls that wait for them here, in the transaction that creates them."""
+            if outcome.successor is not None and pending.successor is None:
+                self._begin_successor(pending, outcome.successor, outcome.successor_events)
+            return
+        events = outcome.events
+        for index in range(before, len(events)):
+            event = events[index]
+            if type(event) is ActivityScheduledEvent:
+                run.inputs[event.event_id] = event.input_json
+                self._match_activity(pending, run, event)
         self._match_decision(pending, run)
-        for event_id in outcome.touched:
-            item = run.state.items.get(event_id)
-            if type(item) is OpenActivity and not item.started_event_id:
-                waiter = self._lists.get(TaskKind.ACTIVITY, item.task_list).claim_waiter()
-                if waiter is not None:
-                    request = StartActivityTask(
-                        scheduled_event_id=event_id, identity=waiter.identity, session=self._session
-                    )
-                    self._merge(pending, self._handle(run.state, request))
-                    self._hand_over(pending, waiter, event_id)
+
+    def _begin_successor(self, pending: PendingRun, state: ProcessState, events: Sequence[AnyEvent]) -> None:
+        run = CachedRun(state)
+        self._runs.put(run)
+        successor = pending.successor = self._pending(run)
+        successor.take(Outcome(state=state, events=list(events)))
+        self._match_decision(successor, run)
+
+    def _match_activity(self, pending: PendingRun, run: CachedRun, event: ActivityScheduledEvent) -> None:
+        event_id = event.event_id
+        if event_id not in run.state.items:  # canceled by a later decision
+            return
+        waiter = self._lists.get(TaskKind.ACTIVITY, event.task_list).claim_waiter()
+        if waiter is not None:
+            request = StartActivityTask(scheduled_event_id=event_id, identity=waiter.identity, session=self._session)
+            pending.take(self._handle(run, pending, request))
+            pending.hand_over(waiter, event_id)
 
     def _match_decision(self, pending: PendingRun, run: CachedRun) -> None:
-        head = run.state.head
-        queued = head.queued
-        if queued is None or head.started is not None or head.status is not ProcessStatus.OPEN:
+        state = run.state
+        if not state.decision_ready:
             return
+        queued = state.head.queued
+        assert queued is not None
         waiter = self._lists.get(TaskKind.DECISION, queued.task_list).claim_waiter()
         if waiter is not None:
             event_id = queued.scheduled_event_id
             request = StartDecisionTask(scheduled_event_id=event_id, identity=waiter.identity, session=self._session)
-            self._merge(pending, self._handle(run.state, request))
-            self._hand_over(pending, waiter, event_id)
-
-    @staticmethod
-    def _hand_over(pending: PendingRun, waiter: Waiter, scheduled_event_id: int) -> None:
-        assert pending.run is not None
-        pending.handovers.append(Handover(waiter, scheduled_event_id, pending.run.state.head.last_event_id))
+            pending.take(self._handle(run, pending, request))
+            pending.hand_over(waiter, event_id)
 
     def _break(self, operation: Operation, error: Exception) -> None:
         """A rule raised something unforeseen: fail this request, and set the run aside with what else was asked of

@@ -212,10 +212,11 @@ class Committer:
             run.version += 1
             if pending.wake_at is not UNSET:
                 run.wake_at = pending.wake_at
-            run.remember(pending.events)
+            if pending.outcome is not None:
+                run.remember(pending.outcome.events)
         for operation, reply in pending.operations:
             operation.succeed(reply)
-        for operation, error in pending.refused:
+        for operation, error in pending.refused or ():
             self._give_up(operation, error)
         self._on_settled(pending)
 
@@ -240,7 +241,7 @@ class Committer:
     def _forget(self, pending: PendingRun) -> None:
         if pending.run is not None:
             self._runs.drop(pending.run)
-        for handover in pending.handovers:
+        for handover in pending.handovers or ():
             self._return(handover.waiter)
 
     def _give_up(self, operation: Operation, error: BaseException) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from ...backend import Interruption, OnInterrupt
 from ...errors import BackendError
 from ...event import ActivityScheduledEvent, AnyEvent
+from ...machine.handle import Outcome
 from ...machine.requests import CompleteActivityTask
 from ...machine.state import OpenActivity
 from ...stores.base import Store, TaskKind
@@ -63,21 +64,24 @@ class Deliveries:
 
     def settled(self, pending: PendingRun) -> None:
         """Take in one committed run."""
-        for message in pending.messages:
+        outcome = pending.outcome
+        if outcome is None:
+            return
+        for message in outcome.messages:
             self._enqueue(Operation(message.body, message.to, message=message))
         run = pending.run
-        if run is None or not pending.changed:
+        if run is None:
             return
         head = run.state.head
         if head.run_id in self._holders:
-            self._interrupt(pending, run)
-        for handover in pending.handovers:
+            self._interrupt(pending, run, outcome)
+        for handover in pending.handovers or ():
             self._deliver(handover, run)
         if head.status is not ProcessStatus.OPEN:
             self._runs.drop(run)
-            self.closed(head.run_id, pending.events[-1] if pending.events else None)
+            self.closed(head.run_id, outcome.events[-1] if outcome.events else None)
             return
-        self._hint(pending, run)
+        self._hint(run, outcome)
         if type(pending.wake_at) is float:
             self._on_deadline(pending.wake_at)
 
@@ -132,7 +136,7 @@ class Deliveries:
             holders[task.scheduled_event_id] = (task.token, waiter.on_interrupt)
         waiter.future.set_result(task)
 
-    def _interrupt(self, pending: PendingRun, run: CachedRun) -> None:
+    def _interrupt(self, pending: PendingRun, run: CachedRun, outcome: Outcome) -> None:
         """Tell holders of tasks that are canceled or closed, but not those who have just answered themselves."""
         state = run.state
         run_id = state.head.run_id
@@ -145,7 +149,7 @@ class Deliveries:
                 _call(callback, token, Interruption.CLOSED)
             holders.clear()
         else:
-            for event_id in pending.touched & holders.keys():
+            for event_id in outcome.touched & holders.keys():
                 item = state.items.get(event_id)
                 if not isinstance(item, OpenActivity):
                     _call(holders[event_id][1], holders[event_id][0], Interruption.CLOSED)
@@ -155,17 +159,17 @@ class Deliveries:
         if not holders:
             del self._holders[run_id]
 
-    def _hint(self, pending: PendingRun, run: CachedRun) -> None:
+    def _hint(self, run: CachedRun, outcome: Outcome) -> None:
         """Note the tasks that found no poll."""
         state = run.state
         head = state.head
         queued = head.queued
-        if queued is not None and head.started is None and run.hinted != queued.scheduled_event_id:
+        if queued is not None and state.decision_ready and run.hinted != queued.scheduled_event_id:
             run.hinted = queued.scheduled_event_id
             self._lists.get(TaskKind.DECISION, queued.task_list).add_hint(
                 head.run_id, queued.scheduled_event_id, head.task_priority, queued.scheduled_at
             )
-        for event_id in pending.touched:
+        for event_id in outcome.touched:
             item = state.items.get(event_id)
             if type(item) is not OpenActivity or item.started_event_id:
                 run.inputs.pop(event_id, None)
