@@ -13,7 +13,7 @@ from .types import ProcessRef, TypeRef
 __all__ = ["ActivityTask", "DecisionTask"]
 
 
-class DecisionTask(msgspec.Struct, frozen=True, kw_only=True):
+class DecisionTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One turn of a decider.
 
     Attributes:
@@ -35,7 +35,7 @@ class DecisionTask(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 1
 
 
-class ActivityTask(msgspec.Struct, frozen=True, kw_only=True):
+class ActivityTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One piece of work.
 
     Attributes:

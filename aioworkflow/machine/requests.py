@@ -39,11 +39,11 @@ __all__ = [
 ]
 
 
-class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
     pass
 
 
-class StartProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="start"):
+class StartProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="start", gc=False):
     """Start a run. All settings are resolved. From a parent it is a message, answered by ChildStarted or
     DeliveryFailed.
 
@@ -69,7 +69,7 @@ class StartProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag=
         return ProcessRef(self.process_id, self.run_id)
 
 
-class SignalProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="signal"):
+class SignalProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="signal", gc=False):
     """Add a signal. From another process it is a message, answered by SignalDelivered or DeliveryFailed."""
 
     signal: str
@@ -78,7 +78,7 @@ class SignalProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag
     sender_initiated_event_id: int = 0
 
 
-class CancelProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="cancel"):
+class CancelProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="cancel", gc=False):
     """Ask to end. From another process it is a message, answered (unless ``cause`` is set: a parent's policy)."""
 
     details_json: str | None = None
@@ -87,7 +87,7 @@ class CancelProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag
     cause: Cause | None = None
 
 
-class TerminateProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="terminate"):
+class TerminateProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="terminate", gc=False):
     """Close at once. From a parent whose policy it is, it is a message that only this parent's child obeys."""
 
     reason: str | None = None
@@ -98,14 +98,14 @@ class TerminateProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, 
     sender_initiated_event_id: int = 0
 
 
-class ChildStarted(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="child-started"):
+class ChildStarted(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="child-started", gc=False):
     """The child of this parent is running."""
 
     initiated_event_id: int
     child: ProcessRef
 
 
-class ChildClosed(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="child-closed"):
+class ChildClosed(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="child-closed", gc=False):
     """The child of this parent ended."""
 
     initiated_event_id: int
@@ -116,21 +116,21 @@ class ChildClosed(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="
     details_json: str | None = None
 
 
-class SignalDelivered(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="signal-delivered"):
+class SignalDelivered(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="signal-delivered", gc=False):
     """The other process has the signal."""
 
     initiated_event_id: int
     process: ProcessRef
 
 
-class CancelDelivered(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="cancel-delivered"):
+class CancelDelivered(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="cancel-delivered", gc=False):
     """The other process has the request to cancel."""
 
     initiated_event_id: int
     process: ProcessRef
 
 
-class DeliveryFailed(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="delivery-failed"):
+class DeliveryFailed(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="delivery-failed", gc=False):
     """What this process sent (start of a child, signal, cancel) could not be delivered."""
 
     initiated_event_id: int
@@ -150,7 +150,7 @@ MessageBody = (
 )
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A request on its way from one process to another."""
 
     id: str
@@ -159,7 +159,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     body: MessageBody
 
 
-class StartDecisionTask(msgspec.Struct, frozen=True, kw_only=True):
+class StartDecisionTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Hand the queued decision task to a poller."""
 
     scheduled_event_id: int
@@ -167,7 +167,7 @@ class StartDecisionTask(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None = None
 
 
-class CompleteDecisionTask(msgspec.Struct, frozen=True, kw_only=True):
+class CompleteDecisionTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Answer the started decision task."""
 
     scheduled_event_id: int
@@ -178,7 +178,7 @@ class CompleteDecisionTask(msgspec.Struct, frozen=True, kw_only=True):
     task_list_schedule_to_start_timeout: float | None = None
 
 
-class StartActivityTask(msgspec.Struct, frozen=True, kw_only=True):
+class StartActivityTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Hand an activity task to a poller."""
 
     scheduled_event_id: int
@@ -186,7 +186,7 @@ class StartActivityTask(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None = None
 
 
-class HeartbeatActivityTask(msgspec.Struct, frozen=True, kw_only=True):
+class HeartbeatActivityTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Reset the heartbeat clock of a started activity."""
 
     scheduled_event_id: int
@@ -194,7 +194,7 @@ class HeartbeatActivityTask(msgspec.Struct, frozen=True, kw_only=True):
     details_json: str | None = None
 
 
-class CompleteActivityTask(msgspec.Struct, frozen=True, kw_only=True):
+class CompleteActivityTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Answer a started activity task."""
 
     scheduled_event_id: int
@@ -202,18 +202,18 @@ class CompleteActivityTask(msgspec.Struct, frozen=True, kw_only=True):
     result: ActivityResult
 
 
-class HandOffActivityTask(msgspec.Struct, frozen=True, kw_only=True):
+class HandOffActivityTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Let a started activity outlive the session that it was handed to: somebody else will answer it."""
 
     scheduled_event_id: int
     started_event_id: int
 
 
-class FireDeadlines(msgspec.Struct, frozen=True, kw_only=True):
+class FireDeadlines(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Let everything happen whose time has come."""
 
 
-class ReleaseTasks(msgspec.Struct, frozen=True, kw_only=True):
+class ReleaseTasks(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Time out the tasks that a dead session held."""
 
     session: str

@@ -32,7 +32,7 @@ class TaskKind(enum.Enum):
     ACTIVITY = "activity"
 
 
-class WaitingTask(msgspec.Struct, frozen=True, kw_only=True):
+class WaitingTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A task that waits in a list: a hint; only the state of its run can tell whether it still does."""
 
     kind: TaskKind
@@ -43,7 +43,7 @@ class WaitingTask(msgspec.Struct, frozen=True, kw_only=True):
     scheduled_at: float
 
 
-class StoredProcess(msgspec.Struct, kw_only=True):
+class StoredProcess(msgspec.Struct, kw_only=True, gc=False):
     """A run as it was loaded: its own objects, for the caller to change."""
 
     version: int
@@ -51,7 +51,7 @@ class StoredProcess(msgspec.Struct, kw_only=True):
     items: list[OpenItem]
 
 
-class ProcessWrite(msgspec.Struct, kw_only=True):
+class ProcessWrite(msgspec.Struct, kw_only=True, gc=False):
     """What to save of one run.
 
     Attributes:
@@ -78,7 +78,7 @@ class ProcessWrite(msgspec.Struct, kw_only=True):
     received: Sequence[str] = ()
 
 
-class Group(msgspec.Struct, kw_only=True):
+class Group(msgspec.Struct, kw_only=True, gc=False):
     """What one transaction saves.
 
     Attributes:
@@ -92,7 +92,7 @@ class Group(msgspec.Struct, kw_only=True):
     linked: Sequence[tuple[int, ...]] = ()
 
 
-class Due(msgspec.Struct, frozen=True, kw_only=True):
+class Due(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What :meth:`Store.due` tells.
 
     Attributes:

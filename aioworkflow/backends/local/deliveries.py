@@ -132,7 +132,9 @@ class Deliveries:
             self.offer(waiter.kind, waiter.task_list, task)
             return
         if isinstance(task, ActivityTask):
-            holders = self._holders.setdefault(task.process.run_id, {})
+            holders = self._holders.get(task.process.run_id)
+            if holders is None:
+                holders = self._holders[task.process.run_id] = {}
             holders[task.scheduled_event_id] = (task.token, waiter.on_interrupt)
         waiter.future.set_result(task)
 
