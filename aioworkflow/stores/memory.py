@@ -229,8 +229,7 @@ class MemoryStore:
             open_run=database.open_runs.get,
             has_message=database.messages.__contains__,
         )
-        database.revision += 1
-        self._own_writes += 1
+        self._count_write(database)
         skipped = set(refused)
         for index, write in enumerate(group.writes):
             if index not in skipped:
@@ -315,7 +314,9 @@ class MemoryStore:
 
     async def save_type(self, type: WorkflowType | ActivityType) -> None:
         """Insert or replace a registered type."""
-        self._data().types[type.__class__, type.ref] = type
+        database = self._data()
+        self._count_write(database)
+        database.types[type.__class__, type.ref] = type
 
     async def types(self) -> Sequence[WorkflowType | ActivityType]:
         """Return all registered types."""
@@ -355,6 +356,10 @@ class MemoryStore:
                 "the memory store is not open; await its open() first, or enter the backend that uses it"
             )
         return self.database
+
+    def _count_write(self, database: MemoryDatabase) -> None:
+        database.revision += 1
+        self._own_writes += 1
 
     def _matching(self, filter: ProcessFilter) -> list[ProcessInfo]:
         return [info for run in self._data().runs.values() if matches(info := run.describe(), filter)]
