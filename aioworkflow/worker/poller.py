@@ -186,9 +186,7 @@ class Poller(Generic[T]):
                 return None
             finally:
                 self._waiting.discard(task)
-            if self._cancelled:
-                task.uncancel()
-            self._works()
+            self._came_back(task)
             took = self._clock.now() - began
             if item is not None:
                 if took < _QUICK and self._target < self._max_polls:
@@ -213,12 +211,16 @@ class Poller(Generic[T]):
         self._failures += 1
         return True
 
-    def _works(self) -> None:
+    def _came_back(self, task: asyncio.Task[Any]) -> None:
+        if self._cancelled:  # and yet the poll did not end by it
+            task.uncancel()
         if self._failures:
             self._failures = 0
             logger.info("polling task list %r works again", self._task_list)
 
     async def _pause(self, seconds: float) -> None:
+        if self._stopping:
+            return
         woken = asyncio.Event()
         self._naps.add(woken)
         try:

@@ -1,0 +1,357 @@
+"""Polling: places, turns, how many polls wait, faults, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import pytest
+
+from aioworkflow.errors import BackendError, BackendUnavailableError, StoreError
+from aioworkflow.testing import ManualClock
+from aioworkflow.worker.poller import Places, Poller
+from tests.worker.scripted import settle
+
+
+class Bench:
+    """Pollers on a queue for each task list; tasks are strings, and are at work until they are let go."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self.group = group
+        self.clock = ManualClock()
+        self.delays: list[int] = []
+        self.ended: list[BaseException | None] = []
+        self.given: dict[str, deque[Any]] = {}
+        self.handled: list[str] = []
+        self.pollers: list[Poller[str]] = []
+        self.running: dict[str, asyncio.Event] = {}
+        self.turns: list[asyncio.Task[None]] = []
+        self.waiting: dict[str, deque[asyncio.Future[Any]]] = {}
+        self.shielded = False
+
+    def poller(self, name: str, places: Places, *, max_polls: int = 100, cancel_polls: bool = True) -> Poller[str]:
+        self.waiting[name], self.given[name] = deque(), deque()
+        poller = Poller(
+            name,
+            poll=self.poll,
+            handle=self.handle,
+            spawn=self.spawn,
+            ended=self.ended.append,
+            places=places,
+            clock=self.clock,
+            back_off=self.back_off,
+            max_polls=max_polls,
+            cancel_polls=cancel_polls,
+        )
+        self.pollers.append(poller)
+        return poller
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self.turns.append(self.group.create_task(work))
+
+    def back_off(self, failures: int, error: BackendUnavailableError) -> float:
+        self.delays.append(failures)
+        return 10.0 * failures
+
+    async def poll(self, name: str) -> str | None:
+        if self.given[name]:
+            item = self.given[name].popleft()
+        else:
+            future = asyncio.get_running_loop().create_future()
+            self.waiting[name].append(future)
+            try:
+                item = await future
+            except asyncio.CancelledError:
+                if not self.shielded:
+                    raise
+                item = "all the same"
+        if isinstance(item, BaseException):
+            raise item
+        found: str | None = item
+        return found
+
+    async def handle(self, item: str) -> None:
+        self.handled.append(item)
+        done = self.running[item] = asyncio.Event()
+        await done.wait()
+        if item == "bad":
+            raise RuntimeError("bad")
+        del self.running[item]
+
+    def polls(self, name: str = "list") -> int:
+        return sum(not future.done() for future in self.waiting[name])
+
+    async def give(self, *items: Any, to: str = "list", took: float = 0.0) -> None:
+        """Let one poll after the other return this."""
+        self.clock.advance(took)
+        for item in items:
+            while self.waiting[to] and self.waiting[to][0].done():
+                self.waiting[to].popleft()
+            if self.waiting[to]:
+                self.waiting[to].popleft().set_result(item)
+            else:
+                self.given[to].append(item)
+            await settle()
+
+    async def let_go(self, *items: str) -> None:
+        for item in items:
+            self.running[item].set()
+        await settle()
+
+    async def stop(self) -> None:
+        for poller in self.pollers:
+            poller.stop()
+        for waiting in self.waiting.values():  # where polls cannot be cancelled the backend ends them
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+        for done in self.running.values():
+            done.set()
+        await settle()
+        assert not any(poller.turns for poller in self.pollers)
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    async with asyncio.TaskGroup() as group:
+        bench = Bench(group)
+        yield bench
+        await bench.stop()
+
+
+async def started(bench: Bench, limit: int = 100, **options: Any) -> Poller[str]:
+    poller = bench.poller("list", Places(limit, 1), **options)
+    poller.fill()
+    await settle()
+    return poller
+
+
+async def test_one_poll_waits_at_first(bench: Bench) -> None:
+    poller = await started(bench)
+    assert bench.polls() == 1
+    assert poller.turns == 1
+
+
+async def test_a_task_is_handled_in_the_turn_that_polled_it_and_another_poll_takes_its_place(bench: Bench) -> None:
+    poller = await started(bench)
+    await bench.give("a", took=1.0)
+    assert bench.handled == ["a"]
+    assert bench.polls() == 1
+    assert poller.turns == len(bench.turns) == 2
+    await bench.let_go("a")
+    assert poller.turns == 1
+    assert bench.ended == [None]
+
+
+async def test_polls_increase_while_tasks_come_quickly_and_only_then(bench: Bench) -> None:
+    await started(bench, max_polls=4)
+    counts = []
+    for number in range(5):
+        await bench.give(f"quick {number}")
+        counts.append(bench.polls())
+    assert counts == [2, 3, 4, 4, 4]
+    await bench.give("slow", took=0.2)
+    assert bench.polls() == 4
+
+
+async def test_polls_decrease_to_one_when_they_come_back_empty(bench: Bench) -> None:
+    await started(bench, max_polls=4)
+    await bench.give("a", "b", "c")
+    counts = []
+    for _ in range(6):
+        await bench.give(None, took=60.0)
+        counts.append(bench.polls())
+    assert counts == [3, 2, 1, 1, 1, 1]
+
+
+async def test_empty_polls_that_end_at_once_are_slowed_down(bench: Bench) -> None:
+    await started(bench)
+    await bench.give(None)
+    assert bench.polls() == 0
+    bench.clock.advance(0.05)
+    await settle()
+    assert bench.polls() == 1
+
+
+async def test_no_poll_without_a_place(bench: Bench) -> None:
+    poller = await started(bench, limit=3)
+    await bench.give("a", "b", "c")
+    assert (bench.handled, bench.polls(), poller.turns) == (["a", "b", "c"], 0, 3)
+    await bench.let_go("b")
+    assert (bench.polls(), poller.turns) == (1, 3)
+
+
+async def test_a_busy_list_does_not_silence_a_quiet_one_and_takes_all_other_places(bench: Bench) -> None:
+    places = Places(4, 2)
+    busy, quiet = bench.poller("busy", places), bench.poller("quiet", places)
+    busy.fill()
+    quiet.fill()
+    await settle()
+    await bench.give("b1", "b2", "b3", to="busy")
+    assert (busy.turns, quiet.turns) == (3, 1)
+    await bench.give("q1", to="quiet")
+    assert bench.handled == ["b1", "b2", "b3", "q1"]
+    assert (bench.polls("busy"), bench.polls("quiet")) == (0, 0)
+
+
+async def test_a_place_goes_to_the_list_that_waited_longest(bench: Bench) -> None:
+    places = Places(3, 2)
+    first, second = bench.poller("first", places), bench.poller("second", places)
+    first.fill()
+    second.fill()
+    await settle()
+    await bench.give("f1", to="first")
+    await bench.give("f2", to="first")  # both places that it can have are at work, and it wants another
+    await bench.give("s1", to="second")
+    assert (bench.polls("first"), bench.polls("second")) == (0, 0)
+    await bench.let_go("f1")
+    assert (bench.polls("first"), bench.polls("second")) == (1, 0)
+    await bench.let_go("f2")
+    assert (bench.polls("first"), bench.polls("second")) == (1, 1)
+
+
+async def test_a_place_passes_over_lists_that_want_it_no_more(bench: Bench) -> None:
+    places = Places(3, 2)
+    first, second = bench.poller("first", places), bench.poller("second", places)
+    first.fill()
+    second.fill()
+    await settle()
+    await bench.give("f1", "f2", to="first")
+    await bench.give("s1", to="second")
+    first.stop()
+    await bench.let_go("f2")
+    assert (bench.polls("first"), bench.polls("second")) == (0, 1)
+
+
+async def test_after_a_fault_a_single_poll_is_repeated_with_growing_delay(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "aioworkflow.worker")
+    await started(bench)
+    await bench.give("a", "b")
+    assert bench.polls() == 3
+    for _ in range(3):
+        await bench.give(BackendUnavailableError("away"))
+    assert bench.polls() == 0
+    assert bench.delays == [1]
+    bench.clock.advance(9.9)
+    await settle()
+    assert bench.polls() == 0
+    bench.clock.advance(0.1)
+    await settle()
+    assert bench.polls() == 1
+    await bench.give(BackendUnavailableError("away"))
+    assert bench.delays == [1, 2]
+    bench.clock.advance(20.0)
+    await settle()
+    assert [record.getMessage() for record in caplog.records] == ["cannot poll task list 'list', trying again: away"]
+    await bench.give("c", "d")
+    assert bench.polls() == 3
+    assert [record.getMessage() for record in caplog.records[1:]] == ["polling task list 'list' works again"]
+
+
+async def test_stopping_cancels_polls_that_wait_or_pause_and_lets_tasks_end(bench: Bench) -> None:
+    poller = await started(bench)
+    await bench.give("a", "b")
+    poller.stop()
+    poller.stop()
+    await settle()
+    assert (bench.polls(), poller.turns) == (0, 2)
+    await bench.let_go("a", "b")
+    assert poller.turns == 0
+    assert bench.ended == [None] * 5
+
+
+async def test_stopping_ends_a_pause(bench: Bench) -> None:
+    poller = await started(bench)
+    await bench.give(BackendUnavailableError("away"))
+    poller.stop()
+    await settle()
+    assert poller.turns == 0
+    assert bench.clock.next_alarm is None
+
+
+async def test_stopping_lets_polls_end_that_cannot_be_cancelled_and_handles_what_they_bring(bench: Bench) -> None:
+    poller = await started(bench, cancel_polls=False)
+    await bench.give("a")
+    poller.stop()
+    await settle()
+    assert bench.polls() == 2
+    await bench.give("late", None)
+    assert bench.handled == ["a", "late"]
+    assert (bench.polls(), poller.turns) == (0, 2)
+
+
+async def test_a_task_that_a_cancelled_poll_brings_all_the_same_is_handled(bench: Bench) -> None:
+    poller = await started(bench)
+    bench.shielded = True
+    poller.stop()
+    await settle()
+    assert bench.handled == ["all the same"]
+    await bench.let_go("all the same")
+    assert (poller.turns, bench.ended) == (0, [None])
+
+
+async def test_a_poll_that_has_not_begun_when_it_is_stopped_does_not_begin(bench: Bench) -> None:
+    poller = bench.poller("list", Places(3, 1))
+    poller.fill()
+    poller.stop()
+    await settle()
+    assert (bench.polls(), poller.turns, bench.ended) == (0, 0, [None])
+
+
+async def test_halting_leaves_polls_alone_and_starts_no_more(bench: Bench) -> None:
+    poller = await started(bench)
+    poller.halt()
+    await settle()
+    assert bench.polls() == 1
+    await bench.give("a")
+    assert (bench.handled, bench.polls()) == (["a"], 0)
+
+
+async def test_an_error_that_does_not_pass_comes_out() -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.TaskGroup() as group:
+            bench = Bench(group)
+            poller = await started(bench)
+            await bench.give(StoreError("the disk is full"))
+    assert isinstance(caught.value.exceptions[0], StoreError)
+    assert bench.ended[0] is caught.value.exceptions[0]
+    assert poller.turns == 0
+
+
+async def test_a_handler_that_fails_comes_out() -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.TaskGroup() as group:
+            bench = Bench(group)
+            poller = await started(bench)
+            await bench.give("bad")
+            poller.halt()
+            await bench.let_go("bad")
+    assert [str(error) for error in caught.value.exceptions] == ["bad"]
+    assert poller.turns == 0
+
+
+async def test_a_poll_that_the_backend_itself_cancels_is_an_error_and_not_a_quiet_end() -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.TaskGroup() as group:
+            bench = Bench(group)
+            await started(bench)
+            bench.waiting["list"][0].cancel()
+            await settle()
+    assert isinstance(caught.value.exceptions[0], BackendError)
+    assert "cancelled its caller" in str(caught.value.exceptions[0])
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+async def test_a_cancellation_from_outside_goes_on(bench: Bench, stopping: bool) -> None:
+    poller = await started(bench)
+    if stopping:
+        poller.stop()  # which cancels the poll, too
+    bench.turns[0].cancel()
+    await settle()
+    assert bench.turns[0].cancelled()
+    assert isinstance(bench.ended[0], asyncio.CancelledError)
+    assert poller.turns == 0
