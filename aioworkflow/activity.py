@@ -185,8 +185,15 @@ def activity_settings(activity: ActivityLike, version: str | None = None) -> Act
         raise InvalidRequestError(f"activity {show(activity)}: a setting has the wrong type: {error}") from None
 
 
-@functools.lru_cache(maxsize=1024, typed=True)
 def _named(name: str, version: str) -> ActivityType:
+    try:
+        return _only_named(name, version)
+    except TypeError:  # unhashable
+        raise InvalidRequestError(f"name and version must be str, not {show((name, version))}") from None
+
+
+@functools.lru_cache(maxsize=1024, typed=True)
+def _only_named(name: str, version: str) -> ActivityType:
     return ActivityType(ref=TypeRef(check_name(name, "activity"), check_version(version)))
 
 

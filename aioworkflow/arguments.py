@@ -39,9 +39,7 @@ class Arguments:
         self._types: dict[str, Any] | None = None
         for parameter in self.parameters:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise InvalidRequestError(
-                    f"{function.__qualname__} takes {parameter}; an input cannot say what that gets"
-                )
+                raise InvalidRequestError(f"{function.__qualname__} takes {parameter}; no input could say what it gets")
         if self.parameters and self.parameters[0].name in ("self", "cls"):
             raise InvalidRequestError(f"{function.__qualname__} is a method; make a class with `execute` instead")
 

@@ -119,6 +119,8 @@ class ActivityTimedOut:
     details = Decoded[Any]()
 
     def __init__(self, timeout_type: TimeoutType, details: object = None) -> None:
+        if not isinstance(timeout_type, TimeoutType):
+            raise InvalidRequestError(f"timeout_type must be a TimeoutType, not {show(timeout_type)}")
         object.__setattr__(self, "timeout_type", timeout_type)
         object.__setattr__(self, "details_json", encode_optional(details))
 

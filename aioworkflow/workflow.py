@@ -135,8 +135,15 @@ def workflow_settings(workflow: WorkflowLike, version: str | None = None) -> Wor
         raise InvalidRequestError(f"workflow {show(workflow)}: a setting has the wrong type: {error}") from None
 
 
-@functools.lru_cache(maxsize=1024, typed=True)
 def _named(name: str, version: str) -> WorkflowType:
+    try:
+        return _only_named(name, version)
+    except TypeError:  # unhashable
+        raise InvalidRequestError(f"name and version must be str, not {show((name, version))}") from None
+
+
+@functools.lru_cache(maxsize=1024, typed=True)
+def _only_named(name: str, version: str) -> WorkflowType:
     return WorkflowType(ref=TypeRef(check_name(name, "workflow"), check_version(version)))
 
 
