@@ -125,6 +125,7 @@ def activity_type(activity: type[Activity] | Activity) -> ActivityType:
         InvalidRequestError: It is no activity, or one of its settings breaks a rule.
     """
     given = activity_settings(activity)
+    _check_conduct(activity)
     return ActivityType(
         ref=given.ref,
         schedule_to_start_timeout=_limit(given.schedule_to_start_timeout),
@@ -135,6 +136,15 @@ def activity_type(activity: type[Activity] | Activity) -> ActivityType:
         task_priority=0 if given.task_priority is UNSET else given.task_priority,
         description=given.description,
     )
+
+
+def _check_conduct(activity: type[Activity] | Activity) -> None:
+    auto_complete: object = activity.auto_complete
+    if not isinstance(auto_complete, bool):
+        raise InvalidRequestError(f"activity {show(activity)}: auto_complete must be a bool, not {show(auto_complete)}")
+    retry: object = activity.retry
+    if retry is not None and not isinstance(retry, RetryPolicy):
+        raise InvalidRequestError(f"activity {show(activity)}: retry must be a RetryPolicy, not {show(retry)}")
 
 
 def _limit(timeout: float | UnsetType | None) -> float | None:
@@ -257,13 +267,15 @@ class FunctionActivity(Activity, Generic[P, R]):
         unknown = options.keys() - ActivityOptions.__annotations__.keys()
         if unknown:
             raise InvalidRequestError(f"@activity has no option {', '.join(map(repr, sorted(unknown)))}")
+        if getattr(function, "__name__", "") == "<lambda>" and "name" not in options:
+            raise InvalidRequestError("an activity made of a lambda needs a name")
         self.function = function
         self.arguments = Arguments(function)
         functools.update_wrapper(self, function)
         self.name = function.__name__
         self.__dict__.update(options)
         self.execute = self._execute_async if inspect.iscoroutinefunction(function) else self._execute_in_thread
-        activity_settings(self)  # so that a wrong option is an error here
+        activity_type(self)  # so that a wrong option is an error here
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function itself."""
