@@ -107,8 +107,8 @@ class Due(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Store(Protocol):
     """A database of processes.
 
-    Used by one backend object, which calls one method at a time for writing and may read beside it; other store objects,
-    in this OS process or in others, may use the same database. Every ``limit`` is at least 1. All methods raise
+    Used by one backend object, which calls one method at a time for writing and may read beside it; other store
+    objects, in this OS process or in others, may use the same database. Every ``limit`` is at least 1. All methods raise
     :class:`BackendUnavailableError` for passing faults, :class:`StoreError` for lasting ones and
     :class:`BackendClosedError` while the store is not open; after an error of :meth:`commit`, and if it is cancelled,
     the group may or may not have been saved, and the caller must load anew.
@@ -187,8 +187,8 @@ class Store(Protocol):
     async def renew_session(self, session: str, *, now: float, expires_at: float) -> Sequence[str]:
         """Keep a session alive (creating it at first) and return the ids of the dead ones.
 
-        Dead are others whose lease has expired at ``now``, or whose OS process is known to be gone. A dead session stays
-        listed until :meth:`end_session`.
+        Dead are others whose lease has expired at ``now``, or whose OS process is known to be gone. A dead session
+        stays listed until :meth:`end_session`.
         """
         ...
 

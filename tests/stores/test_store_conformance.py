@@ -11,6 +11,7 @@ import pytest
 from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
 from aioworkflow.stores.sqlite import SQLiteStore
 from aioworkflow.testing.conformance.store import STORE_CHECKS, NewStore, StoreCheck, check_store
+from aioworkflow.types import ActivityType, WorkflowType
 
 
 def names_in(directory: Path) -> set[str]:
@@ -48,7 +49,7 @@ async def test_all_checks_run_without_pytest() -> None:
 
 async def test_a_broken_promise_is_named() -> None:
     class Forgetful(MemoryStore):
-        async def types(self) -> list[object]:  # type: ignore[override]
+        async def types(self) -> list[WorkflowType | ActivityType]:
             return []
 
     @asynccontextmanager

@@ -64,18 +64,18 @@ def migrate(connection: sqlite3.Connection, path: str, synchronous: Synchronous)
         SchemaVersionError: The schema is newer than this package.
         StoreError: The database belongs to another application.
     """
+    # Before anything is changed: it may be somebody else's.
     with transaction(connection, QUERIES["begin_read"]):
-        version = _schema_version(connection, path)
+        _schema_version(connection, path)
     if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
         raise StoreError(f"the database {path}: its file system does not allow a write-ahead log; use a local disk")
     for pragma in statements(_SETTINGS.format(synchronous=synchronous)):
         connection.execute(pragma)
-    if version == SCHEMA_VERSION:
-        return
     with transaction(connection, QUERIES["begin"]):
         for script in MIGRATIONS[_schema_version(connection, path) :]:
             for statement in statements(script):
                 connection.execute(statement)
+        # Also where there was nothing to do: it tells at once whether the file can be written.
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

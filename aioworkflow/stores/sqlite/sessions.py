@@ -18,7 +18,9 @@ from .sql import QUERIES
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
 except ImportError:  # Windows: the lease alone must do
-    flock = None  # type: ignore[assignment]
+    _CAN_LOCK = False
+else:
+    _CAN_LOCK = True
 
 __all__ = ["Sessions"]
 
@@ -58,11 +60,11 @@ class Sessions:
     def _lock(self, session: str) -> bool:
         """Take the lock; return False where that is not possible."""
         self._unlock(session)
-        if flock is None:
+        if not _CAN_LOCK:
             return False
         try:
             os.makedirs(self._directory, exist_ok=True)
-            file = os.open(self._file(session), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            file = os.open(self._file(session), os.O_RDWR | os.O_CREAT, 0o666)
         except OSError:
             return False
         try:
@@ -80,10 +82,10 @@ class Sessions:
 
     def _is_unlocked(self, session: str) -> bool:
         """Tell whether nobody holds the lock; False where that cannot be told."""
-        if flock is None:
+        if not _CAN_LOCK:
             return False
         try:
-            file = os.open(self._file(session), os.O_RDWR | os.O_CLOEXEC)
+            file = os.open(self._file(session), os.O_RDWR)
         except OSError:
             return False
         try:

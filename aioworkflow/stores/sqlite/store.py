@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from typing import TypeVar
 
 from ...backend import ProcessFilter, ProcessInfo
@@ -46,15 +47,16 @@ class SQLiteStore:
     def __init__(
         self, path: str | os.PathLike[str], *, synchronous: Synchronous = "FULL", busy_timeout: float = 5.0
     ) -> None:
-        name = os.fspath(path)
-        if not name or name == ":memory:":
-            raise StoreError(f"{name!r} names no file; use MemoryStore for data that need not last")
+        name = os.fsdecode(path)
+        if not name or name == ":memory:" or "\0" in name:
+            raise StoreError(f"{name!r} names no file; for data that need not last use MemoryStore")
         if synchronous not in ("FULL", "NORMAL"):
             raise StoreError(f"synchronous must be 'FULL' or 'NORMAL', not {synchronous!r}")
         self.path = os.path.realpath(name)
         self._synchronous: Synchronous = synchronous
         self._busy_timeout = busy_timeout
         self._thread: JobThread | None = None
+        self._resources = ExitStack()
         self._connection: sqlite3.Connection
         self._identity: tuple[int, int]
         self._writer: Writer
@@ -75,7 +77,7 @@ class SQLiteStore:
         """Finish what is under way, and close the file."""
         thread, self._thread = self._thread, None
         if thread is not None:
-            await thread.stop(self._disconnect)
+            await thread.stop(self._resources.close)
 
     async def commit(self, group: Group) -> Sequence[int]:
         """Save the writes whose guard holds; return the indices of those refused."""
@@ -154,17 +156,11 @@ class SQLiteStore:
 
     def _connect(self) -> None:
         with translated(self.path):
-            self._connection = connect(self.path)
+            self._connection = self._resources.enter_context(closing(connect(self.path)))
             self._patiently(lambda: migrate(self._connection, self.path, self._synchronous))
-            self._identity = self._look()
             self._writer = self._patiently(lambda: Writer(self._connection))
-            self._sessions = Sessions(self._connection, self.path)
-
-    def _disconnect(self) -> None:
-        if hasattr(self, "_sessions"):
-            self._sessions.close()
-        if hasattr(self, "_connection"):
-            self._connection.close()
+            self._sessions = self._resources.enter_context(closing(Sessions(self._connection, self.path)))
+            self._identity = self._look()
 
     def _attend(self, job: Callable[[], T]) -> T:
         """Do a job, and see that it was done to a file that is still there."""

@@ -43,12 +43,14 @@ class JobThread:
             while not future.done():
                 try:
                     await asyncio.wait([future])
-                except asyncio.CancelledError as error:
-                    cancelled = error
+                except asyncio.CancelledError as cancellation:
+                    cancelled = cancellation
         self._thread.join()
+        error = future.exception()
         if cancelled is not None:
             raise cancelled
-        future.result()
+        if error is not None:
+            raise error
 
     def _submit(self, job: Callable[[], T]) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
