@@ -24,8 +24,8 @@ each point has a test in ``tests/machine/test_choices.py``:
 9.  At most ``Limits.decisions`` decisions answer a task (12.12).
 10. Of several causes the first in this order is told (12.13): for activities type, deprecation, id in use, number of
     open ones, task list, schedule-to-start, schedule-to-close, start-to-close, heartbeat; for children and
-    continue-as-new type, deprecation, execution timeout, decision timeout, task list, child policy, number of open
-    children.
+    continue-as-new unhandled decision, type, deprecation, execution timeout, decision timeout, task list, child
+    policy, number of open children.
 11. A decision task that waits already stays where it is when a decider asks for another list (12.17).
 12. Ids of children, and of processes that decisions are aimed at, may have any characters (12.19); lengths count code
     points.
@@ -103,12 +103,15 @@ def handle(
         now: Epoch seconds.
         new_id: Draws ids for messages and runs.
         environment: Limits and registered types.
-        onto: The outcome of requests before this one that will be saved in the same transaction; where the run is open, the
-            outcome of this one is added to it.
+        onto: What came of requests on this run just before, at the same ``now``, to be saved in the same transaction.
+            While the run is open this outcome is added to it and it is returned, with the reply to this request.
 
     Raises:
-        AioworkflowError: The request is refused, and nothing was changed: InvalidRequestError, UnknownProcessError (a
-            client asks for a closed run), UnknownTaskError, ProcessAlreadyRunningError.
+        InvalidRequestError: The request itself is wrong (InvalidDecisionError: a decision in it). After this and all
+            other errors nothing was changed, ``onto`` included.
+        UnknownProcessError: A client asks for a run that is closed, or for none.
+        UnknownTaskError: The task does not wait, or is not open.
+        ProcessAlreadyRunningError: A client starts a process whose id is open.
     """
     if type(request) is StartProcess:
         return start_process(state, request, now, new_id, environment)

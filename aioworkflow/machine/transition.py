@@ -28,8 +28,8 @@ from .state import OpenChild, ProcessState
 
 __all__ = ["Environment", "Outcome", "Transition", "policy_message"]
 
-_LARGEST_STEP = 4
-"""No step between two looks at the length of a history appends more events."""
+_ROOM = 4
+"""Events kept free at the end of a history: a step between two looks at its length appends at most 3, the end is 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +216,7 @@ class Transition(Outcome):
     def enforce_event_limit(self) -> None:
         """Terminate the run if its history is about to be full (swf-reference 8.1)."""
         head = self.head
-        if head.last_event_id > self.environment.limits.events - _LARGEST_STEP and self.is_open:
+        if head.last_event_id > self.environment.limits.events - _ROOM and self.is_open:
             self.close_by_force(
                 ProcessTerminatedEvent(
                     event_id=self.next_event_id,

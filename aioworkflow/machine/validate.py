@@ -159,7 +159,7 @@ def _check_target(ref: object) -> None:
 
 def _check_schedule_activity(decision: ScheduleActivityDecision, environment: Environment) -> None:
     check_name(decision.id, "id")
-    if decision.activity not in environment.activities:
+    if type(decision.activity) is not TypeRef or decision.activity not in environment.activities:
         _check_type("activity", decision.activity)
     check_payload("input", decision.input_json, environment.limits.payload)
     check_payload("control", decision.control_json, environment.limits.payload)
