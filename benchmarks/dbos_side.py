@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import NoReturn
 
 from dbos import DBOS, DBOSConfig
 
-from harness import Counter, Job, Metrics, child, throughput
+from harness import Counter, Job, child, finish, throughput
 
 counter = Counter()
 
@@ -37,7 +38,7 @@ async def fanout(width: int) -> int:
     return sum(await asyncio.gather(*(step(0) for _ in range(width))))
 
 
-async def measurement(job: Job, directory: Path) -> Metrics:
+async def measurement(job: Job, directory: Path) -> NoReturn:
     path = directory / "dbos.sqlite"
     if job.store == "dbos-sqlite-wal":
         connection = sqlite3.connect(path)
@@ -52,7 +53,7 @@ async def measurement(job: Job, directory: Path) -> Metrics:
         if result != job.size:
             raise AssertionError(f"{job.case}: got {result}")
 
-    return await throughput(job, run_process, counter)
+    finish(await throughput(job, run_process, counter))
 
 
 if __name__ == "__main__":

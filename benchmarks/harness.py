@@ -28,6 +28,8 @@ from typing import NoReturn
 HERE = Path(__file__).parent
 QUICK_BUDGET = 50.0  # seconds; no round begins that would end later
 
+NOT_SHOWN = {"processes_per_second", "seconds_per_activity"}  # they follow from what is shown
+
 Metrics = Mapping[str, float]
 
 
@@ -131,11 +133,16 @@ def arguments(description: str) -> argparse.Namespace:
     return options
 
 
-def measure(jobs: Iterable[Job], options: argparse.Namespace) -> Results:
-    """Run every job in turn, round after round, each in a child process."""
-    jobs = [job for job in jobs if options.only in job.case]
-    if not jobs:
+def select(jobs: Iterable[Job], options: argparse.Namespace) -> list[Job]:
+    """Return the jobs that ``--only`` asks for."""
+    selected = [job for job in jobs if options.only in job.case]
+    if not selected:
         sys.exit(f"no case contains {options.only!r}")
+    return selected
+
+
+def measure(jobs: Sequence[Job], options: argparse.Namespace) -> Results:
+    """Run every job in turn, round after round, each in a child process."""
     measured: dict[Job, list[Metrics]] = defaultdict(list)
     begun = time.monotonic()
     for done in range(options.rounds):
@@ -153,10 +160,10 @@ def measure(jobs: Iterable[Job], options: argparse.Namespace) -> Results:
 
 
 def report(lines: Sequence[tuple[Record, Goal | None]], options: argparse.Namespace) -> None:
-    """Print the records as a table, with what was aimed at, and write them to the file that was asked for."""
+    """Print a table, with what was aimed at, and write all records to the file that was asked for."""
     rows = [
         ("case", "metric", "value", "compared with", "its value", "ratio", "goal"),
-        *(_row(record, goal) for record, goal in lines),
+        *(_row(record, goal) for record, goal in lines if record.peer or record.metric not in NOT_SHOWN),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -204,8 +211,6 @@ def _number(value: float | None) -> str:
         return ""
     if value >= 100:
         return f"{value:,.0f}"
-    if value and value < 0.001:
-        return f"{value * 1e6:.3g}e-6"
     return f"{value:.3g}"
 
 
@@ -219,18 +224,21 @@ class Counter:
         self.value = 0
 
 
-def child(measurements: Callable[[Job, Path], Awaitable[Metrics]]) -> NoReturn:
-    """Measure the job that the command line names, and print what came out.
+def child(measurement: Callable[[Job, Path], Awaitable[NoReturn]]) -> NoReturn:
+    """Measure the job that the command line names; ``measurement`` ends with :func:`finish`."""
+    asyncio.run(_run_measurement(measurement))
+    raise SystemExit("the measurement ended without a result")
 
-    The process then ends at once: what is still open is of no interest, and closing it down takes some peers long.
+
+async def _run_measurement(measurement: Callable[[Job, Path], Awaitable[NoReturn]]) -> None:
+    await measurement(Job(**json.loads(sys.argv[1])), Path(sys.argv[2]))
+
+
+def finish(metrics: Metrics) -> NoReturn:
+    """Print what was measured and end this OS process at once.
+
+    What is still open is of no interest, and closing it down takes some peers long.
     """
-    job = Job(**json.loads(sys.argv[1]))
-    metrics = asyncio.run(_measured(measurements, job, Path(sys.argv[2])))
-    raise SystemExit(f"{job.case} ended without a result: {metrics}")
-
-
-async def _measured(measurements: Callable[[Job, Path], Awaitable[Metrics]], job: Job, directory: Path) -> None:
-    metrics = await measurements(job, directory)
     print(json.dumps(metrics), flush=True)
     os._exit(0)
 
@@ -248,7 +256,9 @@ async def throughput(job: Job, run_process: Callable[[], Awaitable[None]], count
         await _run(busy, 0.02)
     clock = Stopwatch(counter)
     await _run(busy, job.seconds)
-    return _rates(job, *clock.read())  # what is still busy ends with the process, see `child`
+    while not clock.read()[0]:  # a very short measurement, or a very slow peer
+        await _run(busy, job.seconds)
+    return _rates(job, *clock.read())
 
 
 async def _run(busy: set[asyncio.Task[None]], seconds: float) -> None:

@@ -14,14 +14,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import aioworkflow
-from aioworkflow import Activity, Backend, Client, Worker, WorkerOptions, Workflow
+from aioworkflow.activity import Activity
+from aioworkflow.backend import Backend
+from aioworkflow.client import Client
+from aioworkflow.connect import connect
 from aioworkflow.decision import CompleteProcessDecision, Decision, ScheduleActivityDecision
 from aioworkflow.event import ActivityCompletedEvent
 from aioworkflow.process import Process
-from harness import Counter, Job, Metrics, child, throughput
+from aioworkflow.worker import Worker, WorkerOptions
+from aioworkflow.workflow import Workflow
+from harness import Counter, Job, child, finish, throughput
 
 LAST_ROUNDS = 50  # of a long history, over which a decision is timed
 
@@ -94,16 +98,22 @@ def url(job: Job, directory: Path) -> str:
 
 @asynccontextmanager
 async def running(job: Job, directory: Path, activities: int) -> AsyncIterator[tuple[Any, Client]]:
-    """Open a backend, a worker with room for that many activities, and a client."""
-    options = WorkerOptions(max_concurrent_activities=activities, cached_processes=max(1000, 2 * job.concurrency))
+    """Open a backend, a worker with room for that many activities and for all processes, and a client."""
+    room = max(100, 2 * job.concurrency)
+    options = WorkerOptions(
+        max_concurrent_activities=max(activities, room),
+        max_concurrent_decisions=room,
+        max_polls=room,
+        cached_processes=max(1000, room),
+    )
     async with (
-        aioworkflow.connect(url(job, directory)) as backend,
+        connect(url(job, directory)) as backend,
         Worker(backend, workflows=WORKFLOWS, activities=ACTIVITIES, options=options),
     ):
         yield backend, Client(backend)
 
 
-async def run_jobs(job: Job, directory: Path) -> Metrics:
+async def run_jobs(job: Job, directory: Path) -> NoReturn:
     """Processes of the job's shape, again and again."""
     workflow = ChainWorkflow if job.shape.startswith("chain") else FanoutWorkflow
     async with running(job, directory, activities=1000) as (_, client):
@@ -114,10 +124,10 @@ async def run_jobs(job: Job, directory: Path) -> Metrics:
             if result != job.size:
                 raise AssertionError(f"{job.case}: got {result}")
 
-        return await throughput(job, run_process, counter)
+        finish(await throughput(job, run_process, counter))
 
 
-async def decide_on_history(job: Job, directory: Path) -> Metrics:
+async def decide_on_history(job: Job, directory: Path) -> NoReturn:
     """How long it takes from one decision to the next, an activity between them, at ``job.size`` events of history."""
     rounds: list[tuple[float, float]] = []
     async with running(job, directory, activities=10) as (_, client):
@@ -130,24 +140,26 @@ async def decide_on_history(job: Job, directory: Path) -> Metrics:
             if job.size < 6 * LAST_ROUNDS:
                 late = late[1:]  # the first round has only the start of the process behind it
             rounds += [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(late)]
-    return {
-        "seconds_per_decision": statistics.median(wall for wall, _ in rounds),
-        "cpu_seconds_per_decision": statistics.fmean(cpu for _, cpu in rounds),
-    }
+        finish(
+            {
+                "seconds_per_decision": statistics.median(wall for wall, _ in rounds),
+                "cpu_seconds_per_decision": statistics.fmean(cpu for _, cpu in rounds),
+            }
+        )
 
 
-async def stay_idle(job: Job, directory: Path) -> Metrics:
+async def stay_idle(job: Job, directory: Path) -> NoReturn:
     """What ``job.size`` polls cost while nothing comes, each at a task list of its own."""
     queries = Counter()
-    connect = sqlite3.connect
+    open_database = sqlite3.connect
 
     def traced(*args: Any, **kwargs: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*args, **kwargs)
+        connection: sqlite3.Connection = open_database(*args, **kwargs)
         connection.set_trace_callback(lambda _: setattr(queries, "value", queries.value + 1))
         return connection
 
-    sqlite3.connect = traced
-    async with aioworkflow.connect(url(job, directory)) as backend:
+    sqlite3.connect = traced  # type: ignore[assignment]
+    async with connect(url(job, directory)) as backend:
         polls = [asyncio.create_task(backend.poll_activity_task(f"list-{number}")) for number in range(job.size)]
         await asyncio.sleep(1.0)
         before, cpu, wall = queries.value, time.process_time(), time.perf_counter()
@@ -158,10 +170,10 @@ async def stay_idle(job: Job, directory: Path) -> Metrics:
             metrics["queries_per_second"] = (queries.value - before) / elapsed
         if any(poll.done() for poll in polls):
             raise AssertionError(f"{job.case}: a poll ended")
-        return metrics
+        finish(metrics)
 
 
-async def wait_with_heartbeats(job: Job, directory: Path) -> Metrics:
+async def wait_with_heartbeats(job: Job, directory: Path) -> NoReturn:
     """What ``job.size`` activities cost that wait in one worker, and how late their heartbeats are.
 
     A heartbeat is due a third of its timeout after the one before it; the timeout is such that 1,000 are due a second.
@@ -182,12 +194,14 @@ async def wait_with_heartbeats(job: Job, directory: Path) -> Metrics:
         await asyncio.sleep(2.2 * timeout / 3)
         if len(late) < job.size * 0.9:
             raise AssertionError(f"{job.case}: only {len(late)} heartbeats came")
-        return {
-            "bytes_per_waiting_activity": used / job.size,
-            "heartbeat_seconds_late_median": statistics.median(late),
-            "heartbeat_seconds_late_max": max(late),
-            "heartbeat_timeout_seconds": timeout,
-        }
+        finish(
+            {
+                "bytes_per_waiting_activity": used / job.size,
+                "heartbeat_seconds_late_median": statistics.median(late),
+                "heartbeat_seconds_late_max": max(late),
+                "heartbeat_timeout_seconds": timeout,
+            }
+        )
 
 
 def record_heartbeats(backend: Backend, interval: float, late: list[float]) -> None:
@@ -224,8 +238,8 @@ MEASUREMENTS = {
 }
 
 
-async def measurement(job: Job, directory: Path) -> Metrics:
-    return await MEASUREMENTS[job.shape.rpartition("-")[0]](job, directory)
+async def measurement(job: Job, directory: Path) -> NoReturn:
+    await MEASUREMENTS[job.shape.rpartition("-")[0]](job, directory)
 
 
 if __name__ == "__main__":

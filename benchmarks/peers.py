@@ -10,10 +10,10 @@ twelve times as many.
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import replace
 from importlib.metadata import version
 
-from harness import Goal, Job, Record, arguments, measure, report
+from harness import Goal, Job, Record, arguments, measure, report, select
 
 CELLS = [
     ("chain-1", 1),
@@ -39,31 +39,27 @@ def main() -> None:
     peers = {"dbos-sqlite": f"dbos {version('dbos')}"}
     if not options.quick:
         peers["dbos-sqlite-wal"] = f"dbos {version('dbos')} in WAL mode"
-    cells = [
-        (shape, at_once)
-        for shape, at_once in (QUICK_CELLS if options.quick else CELLS)
-        if options.only in f"sqlite-full/{shape}/c{at_once}"
+    cells = QUICK_CELLS if options.quick else CELLS
+    ours = [
+        Job(script="ours.py", store="sqlite-full", shape=shape, concurrency=at_once, seconds=options.seconds)
+        for shape, at_once in cells
     ]
-    jobs = [side(options, store, *cell) for cell in cells for store in ("sqlite-full", *peers)]
-    options.only = ""
-    results = measure(jobs, options)
+    ours = select(ours, options)
+    results = measure([side for job in ours for side in (job, *(beside(job, store) for store in peers))], options)
 
     table: list[tuple[Record, Goal | None]] = []
-    for cell in cells:
-        ours = side(options, "sqlite-full", *cell)
+    for job in ours:
         for store, name in peers.items():
-            record = results.compare(ours, "activities_per_second", side(options, store, *cell), name=name)
-            table.append((record, GOALS.get(ours.case)))
-        record = results.compare(
-            ours, "cpu_seconds_per_activity", side(options, "dbos-sqlite", *cell), name=peers["dbos-sqlite"]
-        )
-        table.append((record, None))
+            record = results.compare(job, "activities_per_second", beside(job, store), name=name)
+            table.append((record, GOALS.get(job.case)))
+        peer = beside(job, "dbos-sqlite")
+        table.append((results.compare(job, "cpu_seconds_per_activity", peer, name=peers["dbos-sqlite"]), None))
     report(table, options)
 
 
-def side(options: argparse.Namespace, store: str, shape: str, at_once: int) -> Job:
-    script = "dbos_side.py" if store.startswith("dbos") else "ours.py"
-    return Job(script=script, store=store, shape=shape, concurrency=at_once, seconds=options.seconds)
+def beside(job: Job, store: str) -> Job:
+    """The same job on DBOS."""
+    return replace(job, script="dbos_side.py", store=store)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 import time
 from pathlib import Path
+from typing import NoReturn
 
-from harness import Job, Metrics, child
+from harness import Job, child, finish
 
 
-async def commits(job: Job, directory: Path) -> Metrics:
+async def commits(job: Job, directory: Path) -> NoReturn:
     connection = sqlite3.connect(directory / "raw.db", isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {job.store.removeprefix('sqlite-')}")
@@ -22,7 +23,7 @@ async def commits(job: Job, directory: Path) -> Metrics:
         connection.execute("INSERT INTO line (text) VALUES (?)", (text,))
         connection.execute("COMMIT")
         done += 1
-    return {"commits_per_second": done / elapsed}
+    finish({"commits_per_second": done / elapsed})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+"""The benchmarks run and write what they promise; how fast anything is, no test asks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+def run(script: str, *arguments: str, directory: Path) -> tuple[str, list[dict[str, Any]]]:
+    """Run a benchmark as briefly as can be; return what it printed and the records that it wrote."""
+    command = [sys.executable, str(BENCHMARKS / script), "--quick", "--rounds=1", "--seconds=0.01", *arguments]
+    finished = subprocess.run(
+        [*command, f"--dir={directory}", f"--json={directory / 'records.json'}"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout, json.loads((directory / "records.json").read_text())
+
+
+@pytest.mark.parametrize("only", ["memory/chain-10/c100", "memory/history-10/", "sqlite-full/fanout-10/c100"])
+def test_local_measures_what_it_is_asked_for(tmp_path: Path, only: str) -> None:
+    table, records = run("local.py", f"--only={only}", directory=tmp_path)
+    measured = [record for record in records if only in record["case"]]
+    assert measured
+    assert all(record["value"] > 0 for record in measured)
+    assert all(record["case"] in table for record in measured)
+    assert [path.name for path in tmp_path.iterdir()] == ["records.json"]
+
+
+def test_sqlite_is_compared_with_the_bare_loop_of_the_same_run(tmp_path: Path) -> None:
+    _, records = run("local.py", "--only=sqlite-full/fanout-1000", directory=tmp_path)
+    (raw,) = (record for record in records if record["metric"] == "commits_per_second")
+    (ours,) = (record for record in records if record["metric"] == "activities_per_second")
+    assert ours["peer_value"] == raw["value"]
+    assert ours["ratio"] == pytest.approx(ours["value"] / raw["value"])
+
+
+def test_a_case_that_does_not_exist_is_an_error() -> None:
+    finished = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "local.py"), "--quick", "--only=no-such-case"], capture_output=True, text=True
+    )
+    assert finished.returncode == 1
+    assert "no case contains 'no-such-case'" in finished.stderr
