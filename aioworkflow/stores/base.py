@@ -108,8 +108,8 @@ class Store(Protocol):
     """A database of processes.
 
     Used by one backend object, which calls one method at a time for writing and may read beside it; other store
-    objects, in this OS process or in others, may use the same database. Every ``limit`` is at least 1. All methods raise
-    :class:`BackendUnavailableError` for passing faults, :class:`StoreError` for lasting ones and
+    objects, in this OS process or in others, may use the same database. Every ``limit`` is at least 1. All methods
+    raise :class:`BackendUnavailableError` for passing faults, :class:`StoreError` for lasting ones and
     :class:`BackendClosedError` while the store is not open; after an error of :meth:`commit`, and if it is cancelled,
     the group may or may not have been saved, and the caller must load anew.
     """

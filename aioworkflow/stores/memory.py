@@ -7,7 +7,9 @@ belong to a :class:`MemoryDatabase`, so a store can be closed and another opened
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import msgspec
 
 from ..backend import ProcessFilter, ProcessInfo
 from ..errors import BackendClosedError
@@ -18,10 +20,7 @@ from ..types import UNSET, ActivityType, ProcessStatus, TypeRef, WorkflowType
 from .base import Due, Group, ProcessWrite, StoredProcess, TaskKind, WaitingTask
 from .codec import (
     ListPosition,
-    decode_head,
-    decode_item,
     describe,
-    encode,
     matches,
     microseconds,
     read_page_token,
@@ -32,6 +31,11 @@ from .codec import (
 from .guard import Claim, refused_writes
 
 __all__ = ["MemoryDatabase", "MemoryStore"]
+
+# Nobody reads these bytes but this module, and MessagePack is the fastest form there is.
+_encode = msgspec.msgpack.Encoder().encode
+_decode_head = msgspec.msgpack.Decoder(Head).decode
+_decode_item: Callable[[bytes], OpenItem] = msgspec.msgpack.Decoder(OpenItem).decode
 
 _Entry = tuple[int, float, int, str]
 
@@ -84,7 +88,7 @@ class _Run:
     def describe(self) -> ProcessInfo:
         """Return what a listing shows."""
         if self.info is None:
-            self.info = describe(decode_head(self.head))
+            self.info = describe(_decode_head(self.head))
         return self.info
 
 
@@ -125,7 +129,7 @@ class MemoryDatabase:
             run = self.runs[head.run_id] = _Run()
             self._note_start(head)
         run.version += 1
-        run.head = encode(head)
+        run.head = _encode(head)
         run.info = None
         run.open = head.status is ProcessStatus.OPEN
         if not run.open and self.open_runs.get(head.process_id) == head.run_id:
@@ -152,7 +156,7 @@ class MemoryDatabase:
             self._hold(run, event_id, None)
             self._wait(run, run_id, event_id, TaskKind.ACTIVITY, None)
             return
-        run.items[event_id] = encode(item)
+        run.items[event_id] = _encode(item)
         if type(item) is OpenActivity:
             self._hold(run, event_id, item.session)
             self._wait(run, run_id, event_id, TaskKind.ACTIVITY, waiting_activity(item))
@@ -242,8 +246,8 @@ class MemoryStore:
         return {
             run_id: StoredProcess(
                 version=run.version,
-                head=decode_head(run.head),
-                items=[decode_item(run.items[event_id]) for event_id in sorted(run.items)],
+                head=_decode_head(run.head),
+                items=[_decode_item(run.items[event_id]) for event_id in sorted(run.items)],
             )
             for run_id in run_ids
             if (run := runs.get(run_id)) is not None

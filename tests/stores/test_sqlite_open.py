@@ -18,6 +18,7 @@ from aioworkflow.errors import BackendError, BackendUnavailableError, SchemaVers
 from aioworkflow.stores.base import TaskKind
 from aioworkflow.stores.sqlite import SQLiteStore, database
 from aioworkflow.stores.sqlite.database import APPLICATION_ID, SCHEMA_VERSION
+from aioworkflow.stores.sqlite.sql import MIGRATIONS
 from aioworkflow.testing.conformance.store.tools import (
     NOW,
     activity,
@@ -113,7 +114,6 @@ async def test_settings(path: Path) -> None:
     for synchronous, expected in (("FULL", 2), ("NORMAL", 1)):
         store = SQLiteStore(path, synchronous=synchronous)  # type: ignore[arg-type]
         await store.open()
-        assert store._connection.execute
         rows = await store._call(lambda store=store: store._connection.execute("PRAGMA synchronous").fetchall())  # type: ignore[misc]
         assert rows == [(expected,)]
         await store.close()
@@ -219,7 +219,7 @@ async def test_an_older_schema_is_migrated_with_its_data(path: Path, tmp_path: P
 async def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(path, V1)
     before = schema(path), query(path, "SELECT * FROM state")
-    broken = [*database.MIGRATIONS, "CREATE TABLE more (x);\nINSERT INTO missing VALUES (1);\n"]
+    broken = [*MIGRATIONS, "CREATE TABLE more (x);\nINSERT INTO missing VALUES (1);\n"]
     monkeypatch.setattr(database, "MIGRATIONS", broken)
     monkeypatch.setattr(database, "SCHEMA_VERSION", len(broken))
     assert "no such table: missing" in await refusal(path)

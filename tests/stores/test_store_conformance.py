@@ -11,6 +11,7 @@ import pytest
 from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
 from aioworkflow.stores.sqlite import SQLiteStore
 from aioworkflow.testing.conformance.store import STORE_CHECKS, NewStore, StoreCheck, check_store
+from aioworkflow.testing.conformance.store.tools import expect_raises
 from aioworkflow.types import ActivityType, WorkflowType
 
 
@@ -60,3 +61,11 @@ async def test_a_broken_promise_is_named() -> None:
     with pytest.raises(AssertionError, match="types are told apart") as caught:
         await check_store(database)
     assert any("registers_types" in note for note in caught.value.__notes__)
+
+
+async def test_a_missing_error_is_a_broken_promise() -> None:
+    async def harmless() -> int:
+        return 5
+
+    with pytest.raises(AssertionError, match="must fail: expected ValueError, got 5"):
+        await expect_raises(ValueError, harmless(), "must fail")

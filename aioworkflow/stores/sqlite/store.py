@@ -45,7 +45,7 @@ class SQLiteStore:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, synchronous: Synchronous = "FULL", busy_timeout: float = 5.0
+        self, path: str | bytes | os.PathLike[str], *, synchronous: Synchronous = "FULL", busy_timeout: float = 5.0
     ) -> None:
         name = os.fsdecode(path)
         if not name or name == ":memory:" or "\0" in name:
