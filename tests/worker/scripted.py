@@ -323,7 +323,11 @@ async def working(
         clock=clock or ManualClock(),
     )
     async with worker:
-        yield worker
+        try:
+            yield worker
+        except BaseException:
+            worker.stop(now=True)  # a test that fails should not hang
+            raise
 
 
 def unavailable(times: int = 1) -> list[BaseException]:

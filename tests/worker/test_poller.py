@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -311,38 +311,46 @@ async def test_halting_leaves_polls_alone_and_starts_no_more(bench: Bench) -> No
     assert (bench.handled, bench.polls()) == (["a"], 0)
 
 
-async def test_an_error_that_does_not_pass_comes_out() -> None:
-    with pytest.raises(ExceptionGroup) as caught:
+async def broken_by(*steps: Callable[[Bench], Awaitable[None]]) -> tuple[Bench, list[BaseException]]:
+    """Let a worker's group break, and return what comes out of it."""
+    benches: list[Bench] = []
+
+    async def work() -> None:
         async with asyncio.TaskGroup() as group:
-            bench = Bench(group)
-            poller = await started(bench)
-            await bench.give(StoreError("the disk is full"))
-    assert isinstance(caught.value.exceptions[0], StoreError)
-    assert bench.ended[0] is caught.value.exceptions[0]
-    assert poller.turns == 0
+            benches.append(Bench(group))
+            await started(benches[0])
+            for step in steps:
+                await step(benches[0])
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await work()
+    assert all(poller.turns == 0 for poller in benches[0].pollers)
+    return benches[0], list(caught.value.exceptions)
+
+
+async def test_an_error_that_does_not_pass_comes_out() -> None:
+    error = StoreError("the disk is full")
+    bench, errors = await broken_by(lambda bench: bench.give(error))
+    assert errors == [error]
+    assert bench.ended[0] is error
 
 
 async def test_a_handler_that_fails_comes_out() -> None:
-    with pytest.raises(ExceptionGroup) as caught:
-        async with asyncio.TaskGroup() as group:
-            bench = Bench(group)
-            poller = await started(bench)
-            await bench.give("bad")
-            poller.halt()
-            await bench.let_go("bad")
-    assert [str(error) for error in caught.value.exceptions] == ["bad"]
-    assert poller.turns == 0
+    async def halt(bench: Bench) -> None:
+        bench.pollers[0].halt()
+
+    _, errors = await broken_by(lambda bench: bench.give("bad"), halt, lambda bench: bench.let_go("bad"))
+    assert [str(error) for error in errors] == ["bad"]
 
 
 async def test_a_poll_that_the_backend_itself_cancels_is_an_error_and_not_a_quiet_end() -> None:
-    with pytest.raises(ExceptionGroup) as caught:
-        async with asyncio.TaskGroup() as group:
-            bench = Bench(group)
-            await started(bench)
-            bench.waiting["list"][0].cancel()
-            await settle()
-    assert isinstance(caught.value.exceptions[0], BackendError)
-    assert "cancelled its caller" in str(caught.value.exceptions[0])
+    async def cancel(bench: Bench) -> None:
+        bench.waiting["list"][0].cancel()
+        await settle()
+
+    _, (error,) = await broken_by(cancel)
+    assert isinstance(error, BackendError)
+    assert "cancelled its caller" in str(error)
 
 
 @pytest.mark.parametrize("stopping", [False, True])

@@ -180,5 +180,3 @@ def test_closed_deadlines_forget_everything() -> None:
     deadlines.close()
     clock.advance(2.0)
     assert late == []
-
-
