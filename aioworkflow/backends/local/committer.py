@@ -93,6 +93,7 @@ class Committer:
                 self._wake.clear()
                 self.busy = True
                 while self._queue or self._hungry:
+                    await asyncio.sleep(0)  # whoever is about to ask or to poll does: larger groups, fewer claims
                     await self._feed_lists()
                     operations, self._queue = self._queue, []
                     while operations:
