@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeAlias, 
 
 from .arguments import Arguments
 from .checks import DESCRIPTION_LIMIT, check_name, check_setting, check_text, check_version, cut, show
-from .errors import AioworkflowError, InvalidRequestError
+from .errors import InvalidRequestError, NotInActivityError
 from .result import (
     ActivityAborted,
     ActivityCompleted,
@@ -55,7 +55,6 @@ __all__ = [
     "ActivityResult",
     "ActivityTimedOut",
     "FunctionActivity",
-    "NotInActivityError",
     "activity",
     "activity_context",
     "activity_settings",
@@ -323,10 +322,6 @@ def activity(function: Callable[..., Any] | None = None, /, **options: Unpack[Ac
 
 
 # --- inside a running activity ---------------------------------------------------------------------------
-
-
-class NotInActivityError(AioworkflowError, RuntimeError):
-    """``heartbeat()`` and ``current_activity()`` were called outside an activity."""
 
 
 class ActivityContext(Protocol):

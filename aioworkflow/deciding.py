@@ -50,7 +50,7 @@ def as_decisions(returned: object, process: Process, workflow: object) -> list[D
     Args:
         returned: By the decider.
         process: On which it decided.
-        workflow: Whose decider it is, for the message.
+        workflow: Whose decider it is (or its name), for the message.
 
     Raises:
         InvalidDecisionError: It is anything else; the message names the workflow and what was returned.
@@ -99,7 +99,9 @@ def _rubbish(returned: object, process: Process, workflow: object) -> InvalidDec
     if inspect.iscoroutine(returned):
         returned.close()  # it would else warn that it was never awaited
     hint = "; a decision class must be called" if isinstance(returned, type) and issubclass(returned, Decision) else ""
+    owner = workflow if isinstance(workflow, type | str) else type(workflow)
+    name = owner if isinstance(owner, str) else owner.__qualname__
     return InvalidDecisionError(
-        f"workflow {show(workflow)} decided on process {process.ref} with {show(returned)}, which is no decision, "
+        f"workflow {name} decided on process {process.ref} with {show(returned)}, which is no decision, "
         f"no activity, and no iterable of these{hint}"
     )

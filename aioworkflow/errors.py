@@ -16,6 +16,7 @@
     ├── TypeDeprecatedError                     the type takes no new work
     ├── DefaultUndefinedError                   a setting was neither given nor has the type a default
     ├── LimitExceededError                      the backend's limit for this kind of thing is reached
+    ├── NotInActivityError (also RuntimeError)  heartbeat() or current_activity() outside an activity
     ├── BackendError                            the backend could not do it; the request itself may be fine
     │   ├── BackendUnavailableError             passing: trying again later may help
     │   │   └── ThrottledError                  too many requests; slow down
@@ -44,6 +45,7 @@ __all__ = [
     "InvalidDecisionError",
     "InvalidRequestError",
     "LimitExceededError",
+    "NotInActivityError",
     "PayloadError",
     "PayloadTooLargeError",
     "ProcessAlreadyRunningError",
@@ -118,6 +120,10 @@ class DefaultUndefinedError(AioworkflowError):
 
 class LimitExceededError(AioworkflowError):
     """A limit of the backend is reached, as the number of open processes."""
+
+
+class NotInActivityError(AioworkflowError, RuntimeError):
+    """``heartbeat()`` or ``current_activity()`` was called outside an activity that a worker runs."""
 
 
 class BackendError(AioworkflowError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
 from .errors import ResultNotAvailableError
 from .event import (
@@ -90,7 +90,8 @@ class ActivityRecord:
     @property
     def outcome(self) -> ActivityOutcome | None:
         """How it ended, as a value; None while it is open."""
-        match self.closed:
+        closed = self.closed
+        match closed:
             case None:
                 return None
             case ActivityCompletedEvent(result_json=result):
@@ -101,6 +102,8 @@ class ActivityRecord:
                 return ActivityAborted(reason, as_json(details))
             case ActivityTimedOutEvent(timeout_type=timeout_type, details_json=details):
                 return ActivityTimedOut(timeout_type, as_json(details))
+            case _:
+                assert_never(closed)
 
     def result(self, into: Any = Any) -> Any:
         """Return its result, decoded as type ``into``.

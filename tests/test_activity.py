@@ -12,7 +12,6 @@ import pytest
 
 from aioworkflow.activity import (
     Activity,
-    NotInActivityError,
     activity,
     activity_context,
     activity_settings,
@@ -21,7 +20,7 @@ from aioworkflow.activity import (
     heartbeat,
     heartbeat_from_thread,
 )
-from aioworkflow.errors import InvalidRequestError, PayloadError
+from aioworkflow.errors import InvalidRequestError, NotInActivityError, PayloadError
 from aioworkflow.payload import encode_optional
 from aioworkflow.retry import RetryPolicy
 from aioworkflow.task import ActivityTask

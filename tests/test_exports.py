@@ -13,7 +13,7 @@ from aioworkflow import errors
 
 AUTHORING = """
 Activity ActivityAborted ActivityCompleted ActivityContext ActivityFailed ActivityOutcome ActivityRecord ActivityResult
-ActivityTask ActivityTimedOut ChildRecord NotInActivityError Process RetryPolicy RuleWorkflow TimerRecord Workflow activity
+ActivityTask ActivityTimedOut ChildRecord Process RetryPolicy RuleWorkflow TimerRecord Workflow activity
 current_activity heartbeat heartbeat_from_thread on_activity_completed on_activity_interrupted on_cancel_requested
 on_child_closed on_close_refused on_event on_signal on_started on_timer
 """
