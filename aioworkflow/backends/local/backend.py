@@ -114,6 +114,7 @@ class LocalBackend:
         self._host: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._open = False
+        self._checked_identity = ""
 
     def __repr__(self) -> str:
         return f"<LocalBackend on {self._store!r}, {'open' if self._open else 'closed'}>"
@@ -249,7 +250,7 @@ class LocalBackend:
         self, task_list: str, *, identity: str | None = None, new_events_only: bool = False
     ) -> DecisionTask | None:
         """Wait for a decision task; cancelling it loses none."""
-        _check_poll(task_list, identity)
+        self._check_poll(TaskKind.DECISION, task_list, identity)
         waiter = Waiter(TaskKind.DECISION, task_list, identity=identity, new_events_only=new_events_only)
         return await self._poll(waiter, DecisionTask)
 
@@ -257,12 +258,19 @@ class LocalBackend:
         self, task_list: str, *, identity: str | None = None, on_interrupt: OnInterrupt | None = None
     ) -> ActivityTask | None:
         """Wait for an activity task; cancelling it loses none."""
-        _check_poll(task_list, identity)
+        self._check_poll(TaskKind.ACTIVITY, task_list, identity)
         waiter = Waiter(TaskKind.ACTIVITY, task_list, identity=identity, on_interrupt=on_interrupt)
         return await self._poll(waiter, ActivityTask)
 
-    async def _poll(self, waiter: Waiter, expected: type[Task]) -> Task | None:
+    def _check_poll(self, kind: TaskKind, task_list: str, identity: str | None) -> None:
+        """Check the arguments of a poll, which are nearly always those of the poll before."""
         self._check_open()
+        if not self._lists.has(kind, task_list):
+            check_task_list(task_list)
+        if identity is not None and identity != self._checked_identity:
+            self._checked_identity = check_text(identity, "identity", IDENTITY_LIMIT)
+
+    async def _poll(self, waiter: Waiter, expected: type[Task]) -> Task | None:
         task_list = self._lists.get(waiter.kind, waiter.task_list)
         if task_list.unclaimed:
             self._deliveries.give(waiter, task_list.unclaimed.popleft())
@@ -369,12 +377,6 @@ class LocalBackend:
         if stored is None or process.process_id not in ("", stored.head.process_id):
             raise UnknownProcessError(f"there is no process {process}")
         return stored
-
-
-def _check_poll(task_list: str, identity: str | None) -> None:
-    check_task_list(task_list)
-    if identity is not None:
-        check_text(identity, "identity", IDENTITY_LIMIT)
 
 
 def _info(stored: StoredProcess) -> ProcessInfo:

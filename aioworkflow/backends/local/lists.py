@@ -194,6 +194,10 @@ class TaskLists:
     def __iter__(self) -> Iterator[TaskList]:
         return itertools.chain(self._decisions.values(), self._activities.values())
 
+    def has(self, kind: TaskKind, name: object) -> bool:
+        """Tell whether the list was polled or filled before."""
+        return type(name) is str and name in (self._activities if kind is TaskKind.ACTIVITY else self._decisions)
+
     def get(self, kind: TaskKind, name: str) -> TaskList:
         """Return the list, making it if it is new."""
         lists = self._activities if kind is TaskKind.ACTIVITY else self._decisions
