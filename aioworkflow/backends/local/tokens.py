@@ -33,7 +33,7 @@ def read_token(text: object, kind: str) -> Token:
     Raises:
         UnknownTaskError: It is no token of this kind of task.
     """
-    parts = text.split(".") if isinstance(text, str) else []
+    parts = text.split(".") if isinstance(text, str) and len(text) < 256 else []
     if len(parts) == 4 and parts[0] == kind and parts[2].isdecimal() and parts[3].isdecimal():
         return Token(kind, parts[1], int(parts[2]), int(parts[3]))
     name = "an activity" if kind == "a" else "a decision"
