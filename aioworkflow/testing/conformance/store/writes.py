@@ -208,7 +208,7 @@ async def checks_versions_without_writing(new_store: NewStore) -> None:
 
 async def keeps_process_ids_unique_while_open(new_store: NewStore) -> None:
     async with store_on(new_store) as store:
-        taken = {"process_id": "order-17"}
+        taken: dict[str, Any] = {"process_id": "order-17"}
         first = write(head("run-1", **taken)), write(head("run-2", **taken)), write(head("run-3"))
         expect(await commit(store, *first), [1], "of two new runs of a process in one group the first stands")
         expect(await commit(store, write(head("run-2", **taken))), [0], "a process id with an open run is taken")
