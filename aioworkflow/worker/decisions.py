@@ -17,7 +17,7 @@ from typing import Any, cast
 from ..backend import Backend
 from ..deciding import decide
 from ..decision import CLOSING_DECISIONS, Decision, FailProcessDecision
-from ..errors import BackendUnavailableError, InvalidRequestError, UnknownResourceError
+from ..errors import InvalidRequestError, UnknownResourceError
 from ..event import AnyEvent, DecisionScheduledEvent, DecisionStartedEvent
 from ..process import Process
 from ..result import exception_details
@@ -176,10 +176,8 @@ class Decisions:
         task = turn.task
         try:
             process = await self._process(turn)
-        except (BackendUnavailableError, UnknownResourceError) as error:
-            logger.error(
-                "the history of process %s could not be read; its task is left to time out: %s", task.process, error
-            )
+        except (UnknownResourceError, InvalidRequestError) as error:
+            logger.error("%s cannot have its history; its task is left to time out: %s", turn, error)
             return
         try:
             decisions = await decide(workflow, process)
@@ -213,9 +211,7 @@ class Decisions:
             return Process(task.process, task.events)
         return Process(
             task.process,
-            await persist(
-                lambda: self._read(task), what=turn, clock=self._clock, back_off=self._back_off, until=turn.closes_at
-            ),
+            await persist(lambda: self._read(task), what=turn, clock=self._clock, back_off=self._back_off),
         )
 
     async def _read(self, task: DecisionTask) -> Sequence[AnyEvent]:
@@ -235,7 +231,7 @@ class Decisions:
                 self._cache.popitem(last=False)
 
     async def _complete(self, turn: Turn, decisions: Sequence[Decision]) -> bool:
-        """Send the decisions; return whether that worked.
+        """Send the decisions, trying again after passing faults until the task times out; return whether that worked.
 
         Raises:
             InvalidRequestError: The backend refuses them; the task is open.
@@ -247,12 +243,9 @@ class Decisions:
                 what=turn,
                 clock=self._clock,
                 back_off=self._back_off,
-                until=turn.closes_at,
             )
         except UnknownResourceError:
             logger.info("%s has decided, but its task was closed before", turn)
-        except BackendUnavailableError as error:
-            logger.error("%s has decided, which could not be told before its task timed out: %s", turn, error)
         else:
             return True
         return False

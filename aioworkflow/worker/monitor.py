@@ -77,4 +77,4 @@ class Monitor:
 
 
 def _stack(frame: FrameType | None) -> str:
-    return "".join(traceback.format_stack(frame, limit=-12)).rstrip()
+    return "".join(traceback.format_stack(frame, limit=12)).rstrip()
