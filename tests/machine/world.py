@@ -155,8 +155,9 @@ class World:
 
     def _keep(self, state: ProcessState, events: Sequence[AnyEvent]) -> None:
         head = state.head
-        self.states[head.run_id] = state
-        self.latest[head.process_id] = head.run_id
+        if head.run_id not in self.states:
+            self.states[head.run_id] = state
+            self.latest[head.process_id] = head.run_id
         history = self.histories.setdefault(head.run_id, [])
         history += events
         if self.checked:
