@@ -43,7 +43,9 @@ from .retry import RetryPolicy
 from .workflow import WorkflowLike, workflow_settings
 
 __all__ = [
+    "CHILD_CLOSED_EVENTS",
     "CLOSE_REFUSED_EVENTS",
+    "INTERRUPTED_EVENTS",
     "Rule",
     "Rulebook",
     "on_activity_completed",
@@ -55,6 +57,7 @@ __all__ = [
     "on_signal",
     "on_started",
     "on_timer",
+    "subject_of",
 ]
 
 H = TypeVar("H", bound=Callable[..., Any])
@@ -200,6 +203,10 @@ class Rulebook:
 
     def __bool__(self) -> bool:
         return bool(self._handlers)
+
+    def has_rules_for(self, event: type[Event]) -> bool:
+        """Return whether there is any rule for events of this type."""
+        return event in self._handlers
 
     def handlers(self, event: type[Event], subject: str | None) -> list[str]:
         """Return the names of the methods to be called, each once, in order."""

@@ -74,6 +74,7 @@ from .event import (
 )
 from .handlers import (
     CLOSE_REFUSED_EVENTS,
+    INTERRUPTED_EVENTS,
     Rulebook,
     on_activity_completed,
     on_activity_interrupted,
@@ -108,6 +109,18 @@ _RETRY = "aioworkflow.retry"
 """A timer between two attempts has the id ``aioworkflow.retry-<id of the last attempt's ActivityScheduledEvent>``."""
 
 
+_MINDED = frozenset(
+    (
+        *INTERRUPTED_EVENTS,
+        *CLOSE_REFUSED_EVENTS,
+        ProcessCancelRequestedEvent,
+        StartTimerFailedEvent,
+        TimerFiredEvent,
+    )
+)
+"""What is looked after even if no handler is."""
+
+
 class RuleWorkflow(Workflow):
     """A workflow that decides by its handlers; see the module.
 
@@ -131,6 +144,8 @@ class RuleWorkflow(Workflow):
         decisions: dict[Decision, None] = {}
         closing: Decision | None = None
         for event in process.new_events:
+            if type(event) not in _MINDED and not self._rulebook.has_rules_for(type(event)):
+                continue
             for decision in await self._answer(process, event):
                 if isinstance(decision, CLOSING_DECISIONS):
                     closing = closing or decision

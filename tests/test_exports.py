@@ -9,7 +9,7 @@ import types
 import pytest
 
 import aioworkflow
-from aioworkflow import errors
+from aioworkflow import errors, event
 
 AUTHORING = """
 Activity ActivityAborted ActivityCompleted ActivityContext ActivityFailed ActivityOutcome ActivityRecord ActivityResult
@@ -27,7 +27,7 @@ VALUES = "ChildPolicy Json ProcessRef ProcessStatus TimeoutType TypeRef"
 
 
 def test_the_exports_of_the_package() -> None:
-    expected = {*f"{AUTHORING} {DECISIONS} {RUNNING} {VALUES}".split(), *errors.__all__}
+    expected = {*f"{AUTHORING} {DECISIONS} {RUNNING} {VALUES}".split(), *errors.__all__, *event.__all__}
     assert set(aioworkflow.__all__) == expected
     assert len(aioworkflow.__all__) == len(expected)
 
