@@ -39,6 +39,7 @@ from ...machine.state import OpenActivity, OpenChild, OpenTimer
 from ...stores.base import Store, StoredProcess, TaskKind
 from ...task import ActivityTask, DecisionTask
 from ...types import ActivityType, ChildPolicy, ProcessRef, ProcessStatus, WorkflowType
+from .arguments import check_after, check_batch, check_filter, check_page, check_ref, check_start
 from .batch import new_id
 from .clock import Clock, SystemClock
 from .committer import Committer
@@ -109,6 +110,7 @@ class LocalBackend:
             committer=self._committer,
             deliveries=self._deliveries,
             lists=self._lists,
+            runs=self._runs,
         )
         self._tasks: TaskGroup | None = None
         self._host: asyncio.Task[None] | None = None
@@ -191,6 +193,10 @@ class LocalBackend:
         self._check_open()
         return await self._committer.submit(request, process)
 
+    async def _ask_process(self, process: ProcessRef, request: Request) -> None:
+        check_ref(process)
+        await self._ask(process, request)
+
     @property
     def polls_can_be_cancelled(self) -> bool:
         """True: a task that was started for a poll that is cancelled goes to another poll."""
@@ -216,6 +222,7 @@ class LocalBackend:
     async def start_process(self, request: StartRequest) -> ProcessRef:
         """Start a process; see :meth:`aioworkflow.backend.Backend.start_process`."""
         self._check_open()
+        check_start(request)
         run_id = new_id()
         try:
             start = resolve_start(request, run_id, self._registry.environment)
@@ -227,11 +234,11 @@ class LocalBackend:
 
     async def signal_process(self, process: ProcessRef, signal: str, input_json: str | None = None) -> None:
         """Add a signal to the history of an open process."""
-        await self._ask(process, SignalProcess(signal=signal, input_json=input_json))
+        await self._ask_process(process, SignalProcess(signal=signal, input_json=input_json))
 
     async def cancel_process(self, process: ProcessRef, details_json: str | None = None) -> None:
         """Ask the decider of an open process to end it."""
-        await self._ask(process, CancelProcess(details_json=details_json))
+        await self._ask_process(process, CancelProcess(details_json=details_json))
 
     async def terminate_process(
         self,
@@ -242,7 +249,9 @@ class LocalBackend:
         child_policy: ChildPolicy | None = None,
     ) -> None:
         """Close an open process at once."""
-        await self._ask(process, TerminateProcess(reason=reason, details_json=details_json, child_policy=child_policy))
+        await self._ask_process(
+            process, TerminateProcess(reason=reason, details_json=details_json, child_policy=child_policy)
+        )
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
@@ -265,7 +274,7 @@ class LocalBackend:
     def _check_poll(self, kind: TaskKind, task_list: str, identity: str | None) -> None:
         """Check the arguments of a poll, which are nearly always those of the poll before."""
         self._check_open()
-        if not self._lists.has(kind, task_list):
+        if not isinstance(task_list, str) or not self._lists.has(kind, task_list):
             check_task_list(task_list)
         if identity is not None and identity != self._checked_identity:
             self._checked_identity = check_text(identity, "identity", IDENTITY_LIMIT)
@@ -301,7 +310,7 @@ class LocalBackend:
             CompleteDecisionTask(
                 scheduled_event_id=scheduled_event_id,
                 started_event_id=started_event_id,
-                decisions=decisions,
+                decisions=check_batch(decisions),
                 execution_context=execution_context,
                 task_list=task_list,
                 task_list_schedule_to_start_timeout=task_list_schedule_to_start_timeout,
@@ -338,6 +347,7 @@ class LocalBackend:
 
     async def history(self, process: ProcessRef, *, after: int = 0) -> AsyncIterator[Sequence[AnyEvent]]:
         """Iterate over the events of a run with ids above ``after``, in ascending order, in pages."""
+        check_after(after)
         run_id = (await self._stored(process)).head.run_id
         while events := await self._store.history(run_id, after=after):
             yield events
@@ -345,13 +355,17 @@ class LocalBackend:
 
     async def wait_process(self, process: ProcessRef) -> AnyEvent:
         """Wait until the run is closed and return its last event."""
-        run_id = (await self._stored(process)).head.run_id
+        self._check_open()
+        check_ref(process)
+        head = None if self._runs.is_open(process) else (await self._stored(process)).head
+        run_id = process.run_id if head is None else head.run_id
         future = self._deliveries.closing(run_id)
         try:
-            head = (await self._stored(ProcessRef(process.process_id, run_id))).head
-            if head.status is ProcessStatus.OPEN:
-                return await future
-            return (await self._store.history(run_id, after=head.last_event_id - 1, limit=1))[0]
+            if head is not None and not self._runs.is_open(ProcessRef(head.process_id, run_id)):
+                head = (await self._stored(ProcessRef(head.process_id, run_id))).head
+                if head.status is not ProcessStatus.OPEN:
+                    return (await self._store.history(run_id, after=head.last_event_id - 1, limit=1))[0]
+            return await future
         finally:
             self._deliveries.stop_closing(run_id, future)
 
@@ -360,16 +374,20 @@ class LocalBackend:
     ) -> ProcessPage:
         """Return one page of the processes that match, latest start first."""
         self._check_open()
+        check_filter(filter)
+        check_page(page_size, page_token)
         found, next_token = await self._store.find(filter, limit=page_size, page_token=page_token)
         return ProcessPage(processes=found, next_token=next_token)
 
     async def count_processes(self, filter: ProcessFilter) -> int:
         """Return how many processes match."""
         self._check_open()
+        check_filter(filter)
         return await self._store.count(filter)
 
     async def _stored(self, process: ProcessRef) -> StoredProcess:
         self._check_open()
+        check_ref(process)
         run_id = process.run_id
         if not run_id:
             run_id = (await self._store.resolve([process.process_id])).get(process.process_id, "")

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ...errors import AioworkflowError, UnknownProcessError
+from ...errors import AioworkflowError, UnknownProcessError, UnknownTaskError
 from ...event import ActivityScheduledEvent, AnyEvent
 from ...machine.handle import Environment, Outcome, handle
 from ...machine.requests import (
@@ -217,6 +217,8 @@ class Batch:
         self._on_fault = on_fault
         self._without_run: list[PendingRun] = []
         self.pending: dict[str, PendingRun] = {}
+        self.unfounded: list[tuple[Operation, AioworkflowError]] = []
+        """Requests on runs that do not exist, with the error."""
         self.broken: list[PendingRun] = []
         """Runs whose state is unusable since a rule raised something unforeseen; to be loaded anew."""
 
@@ -232,7 +234,7 @@ class Batch:
         message = operation.message
         run = self._target(operation)
         if run is None and message is None and type(request) is not StartProcess:
-            operation.fail(UnknownProcessError(f"there is no process {operation.process}"))
+            self.unfounded.append((operation, _unknown(operation.process)))
             return
         pending = self._pending(run)
         before = len(pending.outcome.events) if pending.outcome is not None else 0
@@ -281,7 +283,10 @@ class Batch:
             process.run_id or self._runs.open_run_id(process.process_id) or self._latest.get(process.process_id) or ""
         )
         operation.run_id = run_id
-        return self._runs.get(run_id) if run_id else None
+        run = self._runs.get(run_id) if run_id else None
+        if run is not None and process.process_id not in ("", run.state.head.process_id):
+            return None
+        return run
 
     def _pending(self, run: CachedRun | None) -> PendingRun:
         if run is None:
@@ -363,3 +368,10 @@ class Batch:
             self.broken.append(pending)
             pending = pending.successor
             run = pending.run if pending is not None else None
+
+
+def _unknown(process: ProcessRef) -> AioworkflowError:
+    """Return the error for a request on nothing. Only those that come from a token have no process id."""
+    if process.process_id:
+        return UnknownProcessError(f"there is no process {process}")
+    return UnknownTaskError("the task of this token does not exist; pass the token of the task as the backend gave it")

@@ -131,8 +131,11 @@ class Committer:
 
     async def _save(self, batch: Batch) -> list[Operation]:
         again: list[Operation] = []
+        for operation, error in batch.unfounded:
+            self._give_up(operation, error)
         for pending in batch.broken:
             again += self._take_back(pending)
+        epoch = self._runs.epoch
         group, order = batch.group()
         if not order:
             return again
@@ -150,7 +153,7 @@ class Committer:
             if index in refused:
                 again += self._take_back(pending)
             else:
-                self._settle(pending)
+                self._settle(pending, epoch)
         return again
 
     async def _load(self, operations: list[Operation]) -> dict[str, str]:
@@ -206,9 +209,11 @@ class Committer:
         request = start(scheduled_event_id=scheduled_event_id, identity=waiter.identity, session=self._session)
         return Operation(request, ProcessRef("", run_id), waiter=waiter)
 
-    def _settle(self, pending: PendingRun) -> None:
+    def _settle(self, pending: PendingRun, epoch: int) -> None:
         """Make known what was saved."""
         run = pending.run
+        if run is not None:
+            run.epoch = epoch
         if run is not None and pending.changed:
             run.version += 1
             if pending.wake_at is not UNSET:

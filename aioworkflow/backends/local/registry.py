@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...checks import DESCRIPTION_LIMIT, check_name, check_setting, check_text, check_version, show
+from ...checks import DESCRIPTION_LIMIT, check_setting, check_text, show
 from ...decision import Decision, ScheduleActivityDecision, StartChildProcessDecision
 from ...errors import InvalidRequestError
 from ...machine.handle import Environment
 from ...machine.limits import Limits
 from ...stores.base import Store
 from ...types import ActivityType, TypeRef, WorkflowType
+from .arguments import check_type_ref
 
 __all__ = ["Registry"]
 
@@ -71,8 +72,9 @@ def _check(registered: WorkflowType | ActivityType) -> None:
         raise InvalidRequestError(
             f"a registered type must be a WorkflowType or an ActivityType, not {show(registered)}"
         )
-    check_name(registered.ref.name, "name")
-    check_version(registered.ref.version)
+    check_type_ref(registered.ref)
+    if not isinstance(registered.deprecated, bool):
+        raise InvalidRequestError(f"deprecated must be a bool, not {show(registered.deprecated)}")
     if registered.description is not None:
         check_text(registered.description, "description", DESCRIPTION_LIMIT)
     for field in registered.__struct_fields__:

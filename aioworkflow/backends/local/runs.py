@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ...event import AnyEvent
 from ...machine.state import ProcessState
-from ...types import UNSET, ProcessStatus, UnsetType
+from ...types import UNSET, ProcessRef, ProcessStatus, UnsetType
 
 __all__ = ["CachedRun", "RunCache"]
 
@@ -26,9 +26,10 @@ class CachedRun:
         tail: The last events, consecutive, as far as they are at hand.
         inputs: Inputs of activities that wait to be handed out, as far as they are at hand, by scheduled event id.
         hinted: The scheduled event id of the decision task that was last put into a task list here.
+        epoch: Of the cache, when the version was last found to be the newest.
     """
 
-    __slots__ = ("hinted", "inputs", "state", "tail", "version", "wake_at")
+    __slots__ = ("epoch", "hinted", "inputs", "state", "tail", "version", "wake_at")
 
     def __init__(self, state: ProcessState, version: int = 0) -> None:
         self.state = state
@@ -37,6 +38,7 @@ class CachedRun:
         self.tail: list[AnyEvent] = []
         self.inputs: dict[int, str | None] = {}
         self.hinted = 0
+        self.epoch = -1
 
     def remember(self, events: Sequence[AnyEvent]) -> None:
         """Add committed events to the tail and drop those that no decider will be shown as new any more."""
@@ -56,9 +58,14 @@ class CachedRun:
 
 
 class RunCache:
-    """Runs by run id, and the open ones by process id too; the least recently used are forgotten first."""
+    """Runs by run id, and the open ones by process id too; the least recently used are forgotten first.
+
+    Attributes:
+        epoch: Counts how often somebody else was found to have written to the database.
+    """
 
     def __init__(self, capacity: int) -> None:
+        self.epoch = 0
         self._capacity = capacity
         self._runs: OrderedDict[str, CachedRun] = OrderedDict()
         self._open: dict[str, str] = {}
@@ -75,6 +82,13 @@ class RunCache:
         if run is not None:
             self._runs.move_to_end(run_id)
         return run
+
+    def is_open(self, process: ProcessRef) -> bool:
+        """Tell whether a run is known to be open: by a saved state, and nobody else has written since."""
+        run = self._runs.get(process.run_id)
+        if run is None or run.epoch != self.epoch or run.state.head.process_id != process.process_id:
+            return False
+        return run.state.head.status is ProcessStatus.OPEN
 
     def open_run_id(self, process_id: str) -> str | None:
         """Return the id of the cached open run of a process."""

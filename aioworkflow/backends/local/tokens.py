@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ...checks import show
 from ...errors import UnknownTaskError
 
 __all__ = ["Token", "read_token", "write_token"]
@@ -33,10 +34,11 @@ def read_token(text: object, kind: str) -> Token:
     Raises:
         UnknownTaskError: It is no token of this kind of task.
     """
-    parts = text.split(".") if isinstance(text, str) and len(text) < 256 else []
-    if len(parts) == 4 and parts[0] == kind and parts[2].isdecimal() and parts[3].isdecimal():
+    text = text if isinstance(text, str) else show(text)
+    parts = text.split(".") if len(text) < 256 else []
+    if len(parts) == 4 and parts[0] == kind and text.isascii() and parts[2].isdecimal() and parts[3].isdecimal():
         return Token(kind, parts[1], int(parts[2]), int(parts[3]))
     name = "an activity" if kind == "a" else "a decision"
     raise UnknownTaskError(
-        f"{str(text)[:80]!r} is not the token of {name} task; pass the token of the task as the backend gave it"
+        f"{show(text)} is not the token of {name} task; pass the token of the task as the backend gave it"
     )

@@ -22,6 +22,7 @@ from .committer import Committer
 from .deliveries import Deliveries
 from .lists import TaskLists
 from .options import LocalOptions
+from .runs import RunCache
 
 __all__ = ["Upkeep"]
 
@@ -45,6 +46,7 @@ class Upkeep:
         committer: Committer,
         deliveries: Deliveries,
         lists: TaskLists,
+        runs: RunCache,
     ) -> None:
         self._store = store
         self._session = session
@@ -54,6 +56,7 @@ class Upkeep:
         self._committer = committer
         self._deliveries = deliveries
         self._lists = lists
+        self._runs = runs
         self._deadline: float | None = None
         self._alarm: Alarm | None = None
         self._deadline_due = anyio.Event()
@@ -164,6 +167,7 @@ class Upkeep:
 
     async def on_foreign_change(self) -> None:
         """Look at everything that a write of somebody else may concern."""
+        self._runs.epoch += 1
         self._lists.forget_completeness()
         self._feed()
         self._deadline_due.set()
