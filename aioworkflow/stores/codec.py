@@ -5,6 +5,7 @@ The stored form is the JSON that the structs write themselves, so that a databas
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ __all__ = [
     "decode_type",
     "describe",
     "encode",
+    "encode_keys",
     "encode_type",
     "matches",
     "microseconds",
@@ -45,6 +47,11 @@ decode_head = msgspec.json.Decoder(Head).decode
 decode_item = msgspec.json.Decoder(OpenItem).decode
 decode_events = msgspec.json.Decoder(list[AnyEvent]).decode
 decode_message = msgspec.json.Decoder(Message).decode
+
+
+def encode_keys(keys: Iterable[str]) -> str:
+    """Write ids as a JSON array, leaving out what no database can hold: lone surrogates have no UTF-8 form."""
+    return encode([key for key in keys if key.isascii() or key.encode("utf-8", "ignore").decode() == key]).decode()
 
 
 class ListPosition(NamedTuple):

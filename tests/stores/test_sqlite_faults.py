@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from aioworkflow.errors import BackendUnavailableError, StoreError
+from aioworkflow.errors import BackendUnavailableError, InvalidRequestError, StoreError
 from aioworkflow.stores.sqlite import SQLiteStore, writer
 from aioworkflow.stores.sqlite.errors import translated
 from aioworkflow.testing.conformance.store.tools import activity, commit, events, group, head, load, start, write
@@ -151,6 +151,13 @@ async def test_a_damaged_file(path: Path) -> None:
 def test_errors_of_the_module_itself() -> None:
     with pytest.raises(StoreError, match="SQLite refuses the operation"), translated("test.db"):
         raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
+
+
+async def test_values_that_sqlite_has_no_form_for(store: SQLiteStore) -> None:
+    with pytest.raises(InvalidRequestError, match="surrogates not allowed"):
+        await store.history("\ud800")
+    with pytest.raises(InvalidRequestError, match="too large"):
+        await store.history("run-1", after=1 << 70)
 
 
 async def test_a_killed_process_loses_nothing_it_was_told_is_saved(path: Path) -> None:

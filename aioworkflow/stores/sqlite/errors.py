@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ...errors import BackendUnavailableError, StoreError
+from ...errors import BackendUnavailableError, InvalidRequestError, StoreError
 
 __all__ = ["is_busy", "translated"]
 
@@ -38,6 +38,8 @@ def translated(path: str) -> Iterator[None]:
     """Raise ours for what SQLite raises inside."""
     try:
         yield
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise InvalidRequestError(f"the database {path} cannot hold such a value: {error}") from error
     except sqlite3.Error as error:
         if is_busy(error):
             raise BackendUnavailableError(

@@ -17,7 +17,7 @@ from ..codec import (
     decode_message,
     decode_type,
     describe,
-    encode,
+    encode_keys,
     microseconds,
     write_page_token,
 )
@@ -30,7 +30,7 @@ _WAITING = {TaskKind.DECISION: "waiting_decisions", TaskKind.ACTIVITY: "waiting_
 
 def resolve(connection: sqlite3.Connection, process_ids: Sequence[str]) -> dict[str, str]:
     """Return the open or else the latest run of each process."""
-    rows = connection.execute(QUERIES["resolve"], (encode(process_ids).decode(),))
+    rows = connection.execute(QUERIES["resolve"], (encode_keys(process_ids),))
     return {process_id: run_id for process_id, run_id in rows if run_id is not None}
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ...types import UNSET
 from ..base import StoredProcess
-from ..codec import ListPosition, decode_head, decode_item, encode
+from ..codec import ListPosition, decode_head, decode_item, encode_keys
 from ..guard import refused_writes
 from .database import transaction
 from .sql import QUERIES, for_rows
@@ -71,7 +71,7 @@ class Writer:
         """Return runs with their items, and remember their versions."""
         found: dict[str, StoredProcess] = {}
         items: dict[str, dict[int, str]] = {}
-        rows = self._connection.execute(QUERIES["load"], {"run_ids": encode(run_ids).decode()})
+        rows = self._connection.execute(QUERIES["load"], {"run_ids": encode_keys(run_ids)})
         for run_id, number, version, text, *position in rows:
             if version is None:
                 items.setdefault(run_id, {})[number] = text
@@ -114,10 +114,11 @@ class Writer:
         processes: list[str] = []
         messages: list[str] = []
         for write in writes:
-            if write.run_id not in known:
-                unknown.append(write.run_id)
-            if write.changed and not (write.open and write.version):
-                processes.append(write.process_id)
+            if write.run_id:
+                if write.run_id not in known:
+                    unknown.append(write.run_id)
+                if write.changed and not (write.open and write.version):
+                    processes.append(write.process_id)
             if write.received:
                 messages += write.received
         for run_id, id, version, *position in self._select("known_runs", unknown):
@@ -133,7 +134,7 @@ class Writer:
         )
 
     def _select(self, query: str, keys: list[str]) -> Iterable[Any]:
-        return self._connection.execute(QUERIES[query], (encode(keys).decode(),)) if keys else ()
+        return self._connection.execute(QUERIES[query], (encode_keys(keys),)) if keys else ()
 
     def _save(self, writes: Iterable[EncodedWrite]) -> dict[str, _Known]:
         """Write rows; return what will be known when they are committed."""

@@ -96,11 +96,15 @@ def _every_item() -> list[OpenItem]:
     ]
 
 
-async def empty_at_first(new_store: NewStore) -> None:
+async def leaves_out_what_is_unknown(new_store: NewStore) -> None:
     async with store_on(new_store) as store:
         expect(await store.load(["run-1"]), {}, "an unknown run is left out")
         expect(await store.load([]), {}, "nothing is loaded where nothing is asked for")
         expect(await store.resolve(["process"]), {}, "an unknown process is left out")
+        await start(store, "run-ü")
+        expect(list(await store.load(["\ud800", "run-ü"])), ["run-ü"], "an id that cannot be stored is unknown")
+        found = await store.resolve(["\ud800", "process of run-ü"])
+        expect(found, {"process of run-ü": "run-ü"}, "an id that cannot be stored is unknown")
         expect(list(await store.history("run-1")), [], "an unknown run has no history")
 
 
@@ -372,7 +376,7 @@ async def _check_consistency(store: Store) -> None:
 
 
 CHECKS: tuple[StoreCheck, ...] = (
-    empty_at_first,
+    leaves_out_what_is_unknown,
     saves_all_of_a_run,
     saves_what_changes,
     appends_history,
