@@ -271,7 +271,7 @@ class LocalBackend:
         waiter = Waiter(TaskKind.ACTIVITY, task_list, identity=identity, on_interrupt=on_interrupt)
         return await self._poll(waiter, ActivityTask)
 
-    def _check_poll(self, kind: TaskKind, task_list: str, identity: str | None) -> None:
+    def _check_poll(self, kind: TaskKind, task_list: object, identity: str | None) -> None:
         """Check the arguments of a poll, which are nearly always those of the poll before."""
         self._check_open()
         if not isinstance(task_list, str) or not self._lists.has(kind, task_list):

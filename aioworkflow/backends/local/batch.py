@@ -218,7 +218,7 @@ class Batch:
         self._without_run: list[PendingRun] = []
         self.pending: dict[str, PendingRun] = {}
         self.unfounded: list[tuple[Operation, AioworkflowError]] = []
-        """Requests on runs that do not exist, with the error."""
+        """Requests that were refused and concern no run, with the error."""
         self.broken: list[PendingRun] = []
         """Runs whose state is unusable since a rule raised something unforeseen; to be loaded anew."""
 
@@ -241,6 +241,9 @@ class Batch:
         try:
             outcome = self._handle(run, pending, request)
         except AioworkflowError as error:
+            if run is None and message is None:
+                self.unfounded.append((operation, error))
+                return
             pending.refuse(operation, error)
             if message is not None:
                 self._consume(pending, message)
