@@ -358,6 +358,7 @@ class Activities:
         finally:
             attempt.close()
             self.attempts.discard(attempt)
+            del attempt.host  # the task knows the attempt by its context: no cycle for the garbage collector to find
 
     def shut_down(self) -> None:
         """Stop everything, now and from now on."""

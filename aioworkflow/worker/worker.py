@@ -347,6 +347,8 @@ def _registry(given: Iterable[Any], type_of: Callable[[Any], T], method: str) ->
     instances: dict[TypeRef, Any] = {}
     types: list[T] = []
     for item in given:
+        if isinstance(item, str | TypeRef):
+            raise InvalidRequestError(f"a worker needs the thing itself, not the name {show(item)}")
         type = type_of(item)
         if type.ref in instances:
             raise InvalidRequestError(
