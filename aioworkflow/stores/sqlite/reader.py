@@ -118,7 +118,7 @@ def _conditions(filter: ProcessFilter) -> dict[str, tuple[Any, ...]]:
     if filter.status is not None:
         conditions["status = ?"] = (filter.status.value,)
     if filter.closed is not None:
-        conditions[f"status {'<>' if filter.closed else '='} ?"] = (ProcessStatus.OPEN.value,)
+        conditions[f"status {'NOT IN' if filter.closed else 'IN'} (?)"] = (ProcessStatus.OPEN.value,)
     for column, comparison, when in (
         ("started_at", ">=", filter.started_after),
         ("started_at", "<", filter.started_before),
