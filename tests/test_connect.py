@@ -1,0 +1,97 @@
+"""From a URL to a backend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aioworkflow.backends.local import LocalBackend
+from aioworkflow.connect import connect
+from aioworkflow.errors import InvalidRequestError
+from aioworkflow.stores.memory import MemoryStore
+from aioworkflow.stores.sqlite import SQLiteStore
+
+
+def store_of(backend: LocalBackend) -> Any:
+    return backend._store
+
+
+async def test_memory_makes_a_new_backend_each_time() -> None:
+    first, second = connect("memory://"), connect("memory://")
+    assert isinstance(store_of(first), MemoryStore)
+    assert store_of(first) is not store_of(second)
+    async with first, second:
+        assert first.polls_can_be_cancelled
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///orders.db", "orders.db"),
+        ("SQLITE:///orders.db", "orders.db"),
+        ("sqlite:///below/orders.db", "below/orders.db"),
+        ("sqlite:////var/orders.db", "/var/orders.db"),
+        ("sqlite:///with%20space%3F.db", "with space?.db"),
+    ],
+)
+def test_sqlite_takes_relative_and_absolute_paths(url: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    store = store_of(connect(url))
+    assert isinstance(store, SQLiteStore)
+    assert store.path == str(Path("/") / path)
+
+
+async def test_sqlite_is_a_file(tmp_path: Path) -> None:
+    async with connect(f"sqlite:///{tmp_path}/orders.db"):
+        assert (tmp_path / "orders.db").exists()
+
+
+def test_options_reach_store_and_backend() -> None:
+    backend = connect("sqlite:///x.db?synchronous=normal&busy_timeout=2.5&poll_seconds=0.5&cached_runs=7")
+    store = store_of(backend)
+    assert (store._synchronous, store._busy_timeout) == ("NORMAL", 2.5)
+    assert (backend._options.poll_seconds, backend._options.cached_runs) == (0.5, 7)
+    assert connect("memory://?lease_seconds=3")._options.lease_seconds == 3.0
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (None, "must be a str"),
+        (b"memory://", "must be a str"),
+        ("", "names no kind of backend"),
+        ("orders.db", "names no kind of backend"),
+        ("memory:", "names no kind of backend"),
+        ("sqlite:orders.db", "names no kind of backend"),
+        ("mysql://localhost/x", "names no kind of backend"),
+        ("http://[", "Invalid IPv6 URL"),
+        ("sqlite://orders.db", "between the second and the third slash"),
+        ("memory://shared", "between the second and the third slash"),
+        ("sqlite:///x.db#part", "after a '#'"),
+        ("memory:///x", "memory:// takes no path"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+        ("sqlite:///a%00b", "cannot hold U"),
+        ("sqlite:///x.db?sync=FULL", "there is no option 'sync'"),
+        ("sqlite:///x.db?limits=1&=2", "there is no option 'limits', ''"),
+        ("memory://?synchronous=FULL", "there is no option 'synchronous'"),
+        ("sqlite:///x.db?synchronous=OFF", "synchronous must be FULL or NORMAL, not 'OFF'"),
+        ("sqlite:///x.db?synchronous=", "synchronous must be FULL or NORMAL, not ''"),
+        ("sqlite:///x.db?busy_timeout=soon", "busy_timeout must be a number above 0, not 'soon'"),
+        ("sqlite:///x.db?busy_timeout=-1", "busy_timeout must be a number above 0"),
+        ("memory://?poll_seconds=nan", "poll_seconds must be a number above 0, not 'nan'"),
+        ("memory://?poll_seconds=inf", "poll_seconds must be a number above 0, not 'inf'"),
+        ("memory://?cached_runs=1.5", "cached_runs must be a whole number above 0, not '1.5'"),
+        ("memory://?poll_seconds=1&poll_seconds=2", "an option is given twice"),
+        ("postgresql://host/db", "PostgreSQL .*aioworkflow\\[postgres\\].* not supported by this version"),
+        ("postgres://host/db", "PostgreSQL"),
+        ("swf://domain?region=eu-west-1", "Amazon SWF .*aioworkflow\\[swf\\].* not supported by this version"),
+    ],
+)
+def test_a_url_that_makes_no_sense_is_refused_and_the_right_forms_are_shown(url: Any, message: str) -> None:
+    with pytest.raises(InvalidRequestError, match=message) as caught:
+        connect(url)
+    assert "sqlite:///relative.db" in str(caught.value)
