@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aioworkflow.activity import Activity
 from aioworkflow.errors import InvalidRequestError, PayloadError, ResultNotAvailableError
@@ -15,6 +17,7 @@ from aioworkflow.event import (
     ActivityAbortedEvent,
     ActivityCompletedEvent,
     ActivityFailedEvent,
+    ActivityScheduledEvent,
     ActivityTimedOutEvent,
     AnyEvent,
     Cause,
@@ -24,6 +27,7 @@ from aioworkflow.event import (
     ChildProcessTerminatedEvent,
     ChildProcessTimedOutEvent,
     CompleteProcessFailedEvent,
+    DecisionCompletedEvent,
     DecisionTimedOutEvent,
     MarkerRecordedEvent,
     ProcessCanceledEvent,
@@ -31,6 +35,7 @@ from aioworkflow.event import (
     ProcessCompletedEvent,
     ProcessContinuedAsNewEvent,
     ProcessFailedEvent,
+    ProcessSignaledEvent,
     ProcessTerminatedEvent,
     ProcessTimedOutEvent,
     SignalProcessFailedEvent,
@@ -604,3 +609,92 @@ def test_no_question_reads_the_history() -> None:
     assert not process.cancel_requested
     assert process.status is ProcessStatus.OPEN
     assert process.now == NOON + timedelta(seconds=process.last_event_id)
+
+
+# --- any history -----------------------------------------------------------------------------------------
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    """Histories in which activities, timers and children with few ids open and close in any order."""
+    history = History()
+    history.decide()
+    activities: dict[str, int] = {}
+    timers: dict[str, int] = {}
+    children: dict[str, int] = {}
+    for action in draw(st.lists(st.tuples(st.integers(0, 8), st.sampled_from("abc")), max_size=40)):
+        match action:
+            case 0, id if id not in activities:
+                activities[id] = history.schedule(id, id.upper())
+            case 1, id if id in activities:
+                history.complete(activities.pop(id), id)
+            case 2, id if id in activities:
+                history.close(ActivityFailedEvent, activities.pop(id))
+            case 3, id if id not in timers:
+                timers[id] = history.start_timer(id)
+            case 4, id if id in timers:
+                history.fire(id, timers.pop(id))
+            case 5, id if id not in children:
+                children[id] = history.initiate_child(id)
+            case 6, id if id in children:
+                history.close_child(ChildProcessCompletedEvent, id, children.pop(id))
+            case 7, id:
+                history.signal(id)
+            case 8, _:
+                history.decide()
+            case _:
+                pass
+    return history
+
+
+def facts_by_hand(events: Sequence[AnyEvent]) -> object:
+    """The same answers as :func:`facts_of`, found by reading everything."""
+    closed = {event.scheduled_event_id for event in events if isinstance(event, CLOSED_ACTIVITY)}
+    fired = {event.started_event_id for event in events if isinstance(event, TimerFiredEvent)}
+    ended = {event.initiated_event_id for event in events if isinstance(event, ChildProcessCompletedEvent)}
+    decided = [event.started_event_id for event in events if isinstance(event, DecisionCompletedEvent)]
+    return (
+        {e.event_id for e in events if isinstance(e, ActivityScheduledEvent) and e.event_id not in closed},
+        {e.event_id for e in events if isinstance(e, TimerStartedEvent) and e.event_id not in fired},
+        {e.event_id for e in events if isinstance(e, StartChildProcessInitiatedEvent) and e.event_id not in ended},
+        [[e.event_id for e in events if isinstance(e, ProcessSignaledEvent) and e.signal == id] for id in "abc"],
+        [
+            [
+                (e.event_id, e.event_id not in closed)
+                for e in events
+                if isinstance(e, ActivityScheduledEvent) and e.activity_id == id
+            ]
+            for id in "abc"
+        ],
+        list(range(decided[-1] + 1, len(events) + 1)),
+    )
+
+
+CLOSED_ACTIVITY = (ActivityCompletedEvent, ActivityFailedEvent)
+
+
+def facts_of(process: Process) -> object:
+    return (
+        {event.event_id for event in process.open_activities.values()},
+        {event.event_id for event in process.open_timers.values()},
+        {event.event_id for event in process.open_children.values()},
+        [ids(process.signals(id)) for id in "abc"],
+        [[(record.scheduled.event_id, record.is_open) for record in process.activities(id)] for id in "ABC"],
+        sorted(ids(process.new_events)),
+    )
+
+
+@given(histories(), st.data())
+def test_whatever_comes_in_whatever_pieces_the_answers_are_those_of_the_history(
+    history: History, data: st.DataObject
+) -> None:
+    events = history.events
+    whole = history.process()
+    assert facts_of(whole) == facts_by_hand(events)
+    cuts = sorted(data.draw(st.lists(st.integers(4, len(events)), max_size=4)))
+    piecewise = Process(REF, events[:4])
+    for cut in cuts:
+        piecewise.extend(events[max(0, cut - 6) : cut] if cut - 6 <= piecewise.last_event_id else events[:cut])
+        assert facts_of(piecewise) == facts_by_hand(events[:cut])
+    piecewise.extend(events)
+    assert facts_of(piecewise) == facts_of(whole)
