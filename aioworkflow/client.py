@@ -187,9 +187,9 @@ class ProcessHandle:
         return self.ref.run_id
 
     @overload
-    async def result(self) -> Any: ...
-    @overload
     async def result(self, into: type[T]) -> T: ...
+    @overload
+    async def result(self, into: Any = Any) -> Any: ...
     async def result(self, into: Any = Any) -> Any:
         """Wait until the process is closed and return its result, as type ``into``.
 
