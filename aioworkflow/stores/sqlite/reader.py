@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from ...backend import ProcessFilter, ProcessInfo
@@ -24,6 +25,8 @@ from ..codec import (
 from .sql import QUERIES
 
 __all__ = ["count", "due", "find", "held_by", "history", "outbox", "resolve", "types", "waiting"]
+
+_Conditions = list[tuple[str, tuple[Any, ...]]]
 
 _WAITING = {TaskKind.DECISION: "waiting_decisions", TaskKind.ACTIVITY: "waiting_activities"}
 
@@ -73,7 +76,8 @@ def find(
     conditions = _conditions(filter)
     if after is not None:
         started_at, run_id = after
-        conditions["started_at <= ? AND (started_at < ? OR run_id > ?)"] = (started_at, started_at, run_id)
+        behind = "started_at <= ? AND (started_at < ? OR run_id > ?)"
+        conditions.append((behind, (started_at, started_at, run_id)))
     rows = connection.execute(_where("find", conditions), (*_values(conditions), limit + 1)).fetchall()
     page = [describe(decode_head(text)) for (text,) in rows[:limit]]
     if len(rows) <= limit:
@@ -104,35 +108,32 @@ def held_by(connection: sqlite3.Connection, session: str, limit: int) -> Sequenc
     return [run_id for (run_id,) in rows]
 
 
-def _conditions(filter: ProcessFilter) -> dict[str, tuple[Any, ...]]:
-    """Return the conditions in SQL, with their values."""
-    conditions: dict[str, tuple[Any, ...]] = {}
-    if filter.process_id is not None:
-        conditions["process_id = ?"] = (filter.process_id,)
-    if filter.workflow is not None:
-        conditions["workflow = ?"] = (filter.workflow,)
-    if filter.workflow_version is not None:
-        conditions["workflow_version = ?"] = (filter.workflow_version,)
-    if filter.tag is not None:
-        conditions["id IN (SELECT process FROM tag WHERE tag = ?)"] = (filter.tag,)
-    if filter.status is not None:
-        conditions["status = ?"] = (filter.status.value,)
-    if filter.closed is not None:
-        conditions[f"status {'NOT IN' if filter.closed else 'IN'} (?)"] = (ProcessStatus.OPEN.value,)
-    for column, comparison, when in (
-        ("started_at", ">=", filter.started_after),
-        ("started_at", "<", filter.started_before),
-        ("closed_at", ">=", filter.closed_after),
-        ("closed_at", "<", filter.closed_before),
-    ):
-        if when is not None:
-            conditions[f"{column} {comparison} ?"] = (microseconds(when),)
-    return conditions
+def _conditions(filter: ProcessFilter) -> _Conditions:
+    """Return the conditions in SQL, each with its values."""
+    is_open = ProcessStatus.OPEN.value
+    asked: list[tuple[str, str | int | None]] = [
+        ("process_id = ?", filter.process_id),
+        ("workflow = ?", filter.workflow),
+        ("workflow_version = ?", filter.workflow_version),
+        ("id IN (SELECT process FROM tag WHERE tag = ?)", filter.tag),
+        ("status = ?", None if filter.status is None else filter.status.value),
+        ("status <> ?", is_open if filter.closed is True else None),
+        ("status = ?", is_open if filter.closed is False else None),
+        ("started_at >= ?", _optional_microseconds(filter.started_after)),
+        ("started_at < ?", _optional_microseconds(filter.started_before)),
+        ("closed_at >= ?", _optional_microseconds(filter.closed_after)),
+        ("closed_at < ?", _optional_microseconds(filter.closed_before)),
+    ]
+    return [(sql, (value,)) for sql, value in asked if value is not None]
 
 
-def _where(query: str, conditions: dict[str, tuple[Any, ...]]) -> str:
-    return QUERIES[query].replace("{conditions}", " AND ".join(conditions) or "true")
+def _optional_microseconds(when: datetime | None) -> int | None:
+    return None if when is None else microseconds(when)
 
 
-def _values(conditions: dict[str, tuple[Any, ...]]) -> tuple[Any, ...]:
-    return tuple(value for values in conditions.values() for value in values)
+def _where(query: str, conditions: _Conditions) -> str:
+    return QUERIES[query].replace("{conditions}", " AND ".join(sql for sql, _ in conditions) or "true")
+
+
+def _values(conditions: _Conditions) -> tuple[Any, ...]:
+    return tuple(value for _, values in conditions for value in values)
