@@ -1,7 +1,8 @@
 """The monitor: warns when something blocks the event loop for long enough to endanger heartbeats.
 
-A thread asks the loop for a sign of life now and then. If none comes in time, whatever runs in the loop at that moment
-is what blocks it: its name and its stack go into the log.
+A thread asks the loop for a sign of life now and then. If none comes in time, and the same task has been running for
+half of it, that is what blocks the loop: its name and its stack go into the log. If another one runs by then, there is
+just too much to do.
 """
 
 from __future__ import annotations
@@ -57,13 +58,21 @@ class Monitor:
                 self._loop.call_soon_threadsafe(self._alive.set)
             except RuntimeError:  # the loop was closed with the worker in it
                 return
-            if not self._alive.wait(self._seconds):
-                self._warn()
+            if self._alive.wait(self._seconds / 2):
+                continue
+            suspect = asyncio.current_task(self._loop)
+            if not self._alive.wait(self._seconds / 2):
+                self._warn(suspect)
                 self._alive.wait()
                 logger.warning("the event loop goes on, after %.1f s", time.monotonic() - asked)
 
-    def _warn(self) -> None:
+    def _warn(self, suspect: asyncio.Task[Any] | None) -> None:
         task = asyncio.current_task(self._loop)
+        if task is not suspect:
+            logger.warning(
+                "the event loop is overloaded: it has not got round in %s s, so heartbeats may be late", self._seconds
+            )
+            return
         name = None if task is None else self._name_of(task)
         if name is None:
             name = "a callback" if task is None else f"task {task.get_name()}"

@@ -77,6 +77,34 @@ async def test_it_tells_of_callbacks(listener: Listener) -> None:
     assert listener.lines[0].startswith("a callback has blocked")
 
 
+async def test_it_blames_nobody_where_many_tasks_keep_the_loop_busy(listener: Listener) -> None:
+    monitor = Monitor(0.02, lambda task: "activity Foo")
+    suspect = asyncio.create_task(asyncio.sleep(0))
+    monitor._warn(suspect)
+    await suspect
+    assert listener.lines == ["the event loop is overloaded: it has not got round in 0.02 s, so heartbeats may be late"]
+
+
+async def test_a_late_sign_of_life_is_good_enough(listener: Listener) -> None:
+    loop, enough = asyncio.get_running_loop(), asyncio.Event()
+
+    class Signs(threading.Event):
+        answers = [False, True]  # noqa: RUF012 - one object only
+
+        def wait(self, timeout: float | None = None) -> bool:
+            if self.answers:
+                return self.answers.pop(0)
+            loop.call_soon_threadsafe(enough.set)
+            return True
+
+    monitor = Monitor(0.002, lambda task: None)
+    monitor._alive = Signs()
+    monitor.start()
+    await enough.wait()
+    monitor.stop()
+    assert listener.lines == []
+
+
 async def test_it_is_silent_while_the_loop_runs_and_ends_at_once(listener: Listener) -> None:
     monitor = Monitor(60.0, lambda task: None)
     monitor.start()
