@@ -351,19 +351,20 @@ async def test_a_heartbeat_without_a_timeout_starts_a_slow_pulse(backend: Script
 
 
 async def test_a_heartbeat_from_a_thread_starts_a_slow_pulse_too(backend: ScriptedBackend) -> None:
-    clock, gate = ManualClock(), threading.Event()
+    clock, said, gate = ManualClock(), threading.Event(), threading.Event()
 
     @activity
     def plain() -> None:
         heartbeat_from_thread("from the thread")
         heartbeat_from_thread("again")
+        said.set()
         gate.wait()
 
     task = activity_task("plain")
     backend.give(task)
     async with working(backend, activities=[plain], clock=clock):
-        while clock.next_alarm is None:  # noqa: ASYNC110 - set by a call from the thread
-            await asyncio.sleep(0)
+        await anyio.to_thread.run_sync(said.wait)
+        await settle()
         clock.advance(10.0)
         assert (await backend.until(lambda: backend.told("heartbeat_activity_task"))) == ['"again"']
         gate.set()
