@@ -89,6 +89,7 @@ class LocalBackend:
             runs=self._runs,
             lists=self._lists,
             enqueue=lambda operation: self._committer.enqueue(operation),
+            feed=lambda task_list: self._committer.feed(task_list),
             on_deadline=lambda when: self._upkeep.on_deadline(when),
             spawn=self._spawn,
         )
@@ -116,6 +117,7 @@ class LocalBackend:
         self._host: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._open = False
+        self._failure: Exception | None = None
         self._checked_identity = ""
 
     def __repr__(self) -> str:
@@ -177,7 +179,12 @@ class LocalBackend:
                 if scope.cancelled_caught:
                     _logger.error("closing took over %s s; held tasks time out later", self._options.close_seconds)
                 tasks.cancel_scope.cancel()
+        except Exception as error:
+            self._failure = error
+            _logger.critical("the backend has stopped", exc_info=error)
+            raise
         finally:
+            self._open = False
             self._lists.end_polls()
             self._deliveries.end(BackendClosedError("the backend was closed"))
 
@@ -187,6 +194,8 @@ class LocalBackend:
 
     def _check_open(self) -> None:
         if not self._open:
+            if self._failure is not None:
+                raise BackendClosedError("the backend has stopped because of an error") from self._failure
             raise BackendClosedError("the backend is not open; use it inside its `async with` block")
 
     async def _ask(self, process: ProcessRef, request: Request) -> Any:
@@ -282,7 +291,7 @@ class LocalBackend:
     async def _poll(self, waiter: Waiter, expected: type[Task]) -> Task | None:
         task_list = self._lists.get(waiter.kind, waiter.task_list)
         if task_list.unclaimed:
-            self._deliveries.give(waiter, task_list.unclaimed.popleft())
+            self._deliveries.give_unclaimed(waiter, task_list)
         else:
             self._lists.add_waiter(task_list, waiter)
             if task_list.has_hints or not task_list.complete:

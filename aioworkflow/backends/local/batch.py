@@ -81,6 +81,7 @@ class Operation:
         """Give the caller the error."""
         if self.future is not None and not self.future.done():
             self.future.set_exception(error)
+            self.future.exception()  # a caller that has gone away meanwhile does not look, and that is all right
 
 
 class Handover:

@@ -13,8 +13,15 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import BackendClosedError, BackendError
-from ...machine.requests import CompleteDecisionTask, Request, StartActivityTask, StartDecisionTask, StartProcess
+from ...errors import BackendClosedError, BackendError, UnknownResourceError
+from ...machine.requests import (
+    CompleteDecisionTask,
+    Message,
+    Request,
+    StartActivityTask,
+    StartDecisionTask,
+    StartProcess,
+)
 from ...machine.state import ProcessState
 from ...stores.base import Store, TaskKind
 from ...types import UNSET, ProcessRef
@@ -30,6 +37,9 @@ _logger = logging.getLogger("aioworkflow.local")
 
 _HINTS_PER_QUERY = 200
 """How many waiting tasks are asked for at least, when a list's hints are used up."""
+
+_REST_SECONDS = 0.2
+"""After the database failed, polls that wait are fed again when this time has passed."""
 
 _MESSAGE_ATTEMPTS = 3
 """A message that is refused this often was probably delivered by another session; if not, the outbox is read again
@@ -59,18 +69,20 @@ class Committer:
         self._on_settled = on_settled
         self._queue: list[Operation] = []
         self._hungry: dict[TaskList, None] = {}
+        self._resting: set[TaskList] = set()
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
         self._closed = False
         self._now = 0.0
         self.submitted = 0
         self.busy = False
 
-    def submit(self, request: Request, process: ProcessRef) -> asyncio.Future[Any]:
+    def submit(self, request: Request, process: ProcessRef, *, message: Message | None = None) -> asyncio.Future[Any]:
         """Queue a request; the future gets its reply when that is durable."""
         if self._closed:
             raise BackendClosedError("the backend is closed; use it inside its `async with` block")
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.enqueue(Operation(request, process, future=future))
+        self.enqueue(Operation(request, process, future=future, message=message))
         return future
 
     def enqueue(self, operation: Operation) -> None:
@@ -84,11 +96,18 @@ class Committer:
         self._hungry[task_list] = None
         self._wake.set()
 
+    async def drain(self) -> None:
+        """Wait until everything that was asked for is done, and what follows from it."""
+        while (self._wake.is_set() or self.busy) and not self._closed:
+            self._idle.clear()
+            await self._idle.wait()
+
     async def run(self) -> None:
         """Work until cancelled; requests still queued then are failed."""
         operations: list[Operation] = []
         try:
             while True:
+                self._idle.set()
                 await self._wake.wait()
                 self._wake.clear()
                 self.busy = True
@@ -102,6 +121,7 @@ class Committer:
                 self._runs.shrink()
         finally:
             self._closed = True
+            self._idle.set()
             for operation in [*operations, *self._queue]:
                 operation.fail(BackendClosedError("the backend was closed before the request was carried out"))
 
@@ -197,6 +217,7 @@ class Committer:
                     tasks = await self._store.waiting(task_list.kind, task_list.name, limit=limit)
                 except BackendError as error:
                     _logger.warning("task list %r could not be read: %s", task_list.name, error)
+                    self._feed_later(task_list)
                     continue
                 task_list.learn(tasks, complete=len(tasks) < limit)
             while task_list.has_hints and (waiter := task_list.claim_waiter()) is not None:
@@ -228,37 +249,49 @@ class Committer:
 
     def _take_back(self, pending: PendingRun) -> list[Operation]:
         """Undo in memory what was not saved, and return what must be tried again."""
-        self._forget(pending)
+        self._forget(pending, self.feed)
         again = []
         for operation in pending.every_operation():
             operation.attempts += 1
             if operation.waiter is not None:
-                self._return(operation.waiter)
+                self._return(operation.waiter, self.feed)
             elif operation.message is None or operation.attempts < _MESSAGE_ATTEMPTS:
                 again.append(operation)
+            else:
+                operation.fail(UnknownResourceError("the message was delivered by another session"))
         return again
 
     def _fail(self, pending: PendingRun, error: BaseException) -> None:
         """The database failed: whether the group was saved is not known, so nothing of it may stay in memory."""
-        self._forget(pending)
+        self._forget(pending, self._feed_later)
         for operation in pending.every_operation():
             self._give_up(operation, error)
 
-    def _forget(self, pending: PendingRun) -> None:
+    def _forget(self, pending: PendingRun, feed: Callable[[TaskList], None]) -> None:
         if pending.run is not None:
             self._runs.drop(pending.run)
         for handover in pending.handovers or ():
-            self._return(handover.waiter)
+            self._return(handover.waiter, feed)
 
     def _give_up(self, operation: Operation, error: BaseException) -> None:
         if operation.waiter is not None:
-            self._return(operation.waiter)
+            self._return(operation.waiter, self._feed_later if isinstance(error, BackendError) else self.feed)
         operation.fail(error)
 
-    def _return(self, waiter: Waiter) -> None:
+    def _return(self, waiter: Waiter, feed: Callable[[TaskList], None]) -> None:
         """Let a poll go on waiting."""
         task_list = self._lists.put_back(waiter)
         task_list.complete = False
+        feed(task_list)
+
+    def _feed_later(self, task_list: TaskList) -> None:
+        """The database failed: leave it alone for a moment."""
+        if task_list not in self._resting:
+            self._resting.add(task_list)
+            asyncio.get_running_loop().call_later(_REST_SECONDS, self._end_rest, task_list)
+
+    def _end_rest(self, task_list: TaskList) -> None:
+        self._resting.discard(task_list)
         self.feed(task_list)
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import anyio
 import msgspec
 
 from ...backend import Interruption, OnInterrupt
-from ...errors import BackendError
+from ...errors import BackendError, StoreError
 from ...event import ActivityScheduledEvent, AnyEvent
 from ...machine.handle import Outcome
 from ...machine.requests import CompleteActivityTask
@@ -21,13 +22,15 @@ from ...stores.base import Store, TaskKind
 from ...task import ActivityTask, DecisionTask
 from ...types import ProcessStatus
 from .batch import Handover, Operation, PendingRun
-from .lists import TaskLists, Waiter
+from .lists import TaskList, TaskLists, Waiter
 from .runs import CachedRun, RunCache
 from .tokens import write_token
 
 __all__ = ["Deliveries"]
 
 _logger = logging.getLogger("aioworkflow.local")
+
+T = TypeVar("T")
 
 
 class Deliveries:
@@ -40,6 +43,7 @@ class Deliveries:
         runs: RunCache,
         lists: TaskLists,
         enqueue: Callable[[Operation], None],
+        feed: Callable[[TaskList], None],
         on_deadline: Callable[[float], None],
         spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
     ) -> None:
@@ -47,6 +51,7 @@ class Deliveries:
         self._runs = runs
         self._lists = lists
         self._enqueue = enqueue
+        self._feed = feed
         self._on_deadline = on_deadline
         self._spawn = spawn
         self._holders: dict[str, dict[int, tuple[str, OnInterrupt | None]]] = {}
@@ -138,6 +143,32 @@ class Deliveries:
             holders[task.scheduled_event_id] = (task.token, waiter.on_interrupt)
         waiter.future.set_result(task)
 
+    def give_unclaimed(self, waiter: Waiter, task_list: TaskList) -> None:
+        """Give a poll a task that was started for another that went away, if one is still open; else let it wait."""
+        waiter.claimed = True
+        self._spawn_for(waiter, lambda: self._give_unclaimed(waiter, task_list))
+
+    async def _give_unclaimed(self, waiter: Waiter, task_list: TaskList) -> None:
+        while task_list.unclaimed:
+            task = task_list.unclaimed.popleft()
+            if await self._is_open(task):
+                self.give(waiter, task)
+                return
+        self._feed(self._lists.put_back(waiter))
+
+    async def _is_open(self, task: ActivityTask | DecisionTask) -> bool:
+        """Tell whether a task that nobody has looked after has not timed out in the meantime."""
+        run_id = task.process.run_id
+        stored = (await self._insist(lambda: self._store.load([run_id]), run_id)).get(run_id)
+        if stored is None or stored.head.status is not ProcessStatus.OPEN:
+            return False
+        if isinstance(task, DecisionTask):
+            started = stored.head.started
+            return started is not None and started.started_event_id == task.started_event_id
+        return any(
+            type(item) is OpenActivity and item.started_event_id == task.started_event_id for item in stored.items
+        )
+
     def _interrupt(self, pending: PendingRun, run: CachedRun, outcome: Outcome) -> None:
         """Tell holders of tasks that are canceled or closed, but not those who have just answered themselves."""
         state = run.state
@@ -168,17 +199,22 @@ class Deliveries:
         queued = head.queued
         if queued is not None and state.decision_ready and run.hinted != queued.scheduled_event_id:
             run.hinted = queued.scheduled_event_id
-            self._lists.get(TaskKind.DECISION, queued.task_list).add_hint(
-                head.run_id, queued.scheduled_event_id, head.task_priority, queued.scheduled_at
-            )
+            task_list = self._lists.get(TaskKind.DECISION, queued.task_list)
+            task_list.add_hint(head.run_id, queued.scheduled_event_id, head.task_priority, queued.scheduled_at)
+            self._feed_if_polled(task_list)
         for event_id in outcome.touched:
             item = state.items.get(event_id)
             if type(item) is not OpenActivity or item.started_event_id:
                 run.inputs.pop(event_id, None)
             else:
-                self._lists.get(TaskKind.ACTIVITY, item.task_list).add_hint(
-                    head.run_id, event_id, item.task_priority, item.scheduled_at
-                )
+                task_list = self._lists.get(TaskKind.ACTIVITY, item.task_list)
+                task_list.add_hint(head.run_id, event_id, item.task_priority, item.scheduled_at)
+                self._feed_if_polled(task_list)
+
+    def _feed_if_polled(self, task_list: TaskList) -> None:
+        """See to the polls that came while the task was being saved, and so were not there to get it with that."""
+        if task_list.wants_tasks:
+            self._feed(task_list)
 
     def _deliver(self, handover: Handover, run: CachedRun) -> None:
         if handover.waiter.kind is TaskKind.ACTIVITY:
@@ -190,7 +226,7 @@ class Deliveries:
         scheduled_event_id = handover.scheduled_event_id
         item = run.state.items.get(scheduled_event_id)
         if not isinstance(item, OpenActivity):  # canceled or timed out by a later request of the same group
-            self._lists.put_back(handover.waiter)
+            self._feed_if_polled(self._lists.put_back(handover.waiter))
             return
         head = run.state.head
         task = ActivityTask(
@@ -207,7 +243,7 @@ class Deliveries:
         if scheduled_event_id in run.inputs:
             self.give(handover.waiter, task)
         else:
-            self._spawn(lambda: self._deliver_with_input(handover.waiter, task))
+            self._spawn_for(handover.waiter, lambda: self._deliver_with_input(handover.waiter, task))
 
     def _deliver_decision(self, handover: Handover, run: CachedRun) -> None:
         head = run.state.head
@@ -226,7 +262,19 @@ class Deliveries:
         if events is not None:
             self.give(handover.waiter, task)
         else:
-            self._spawn(lambda: self._deliver_with_events(handover.waiter, task, first))
+            self._spawn_for(handover.waiter, lambda: self._deliver_with_events(handover.waiter, task, first))
+
+    def _spawn_for(self, waiter: Waiter, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do in the background what brings a poll its task; if the backend is closed over it, the poll ends."""
+
+        async def run() -> None:
+            try:
+                await work()
+            except BaseException:
+                waiter.abandon()
+                raise
+
+        self._spawn(run)
 
     async def _deliver_with_input(self, waiter: Waiter, task: ActivityTask) -> None:
         """Deliver an activity that was scheduled before its run was loaded: its input is in the history."""
@@ -241,18 +289,27 @@ class Deliveries:
         self.give(waiter, msgspec.structs.replace(task, events=tuple(events)))
 
     async def _read(self, run_id: str, first: int, last: int) -> list[AnyEvent]:
-        """Read events, however long the database is away: the task that needs them is started already."""
+        """Read the events with ids from ``first`` to ``last``."""
         events: list[AnyEvent] = []
+        while (after := first + len(events) - 1) < last:
+            events += await self._insist(partial(self._page, run_id, after, min(last - after, 1000)), run_id)
+        return events
+
+    async def _page(self, run_id: str, after: int, limit: int) -> Sequence[AnyEvent]:
+        if events := await self._store.history(run_id, after=after, limit=limit):
+            return events
+        raise StoreError(f"the history of run {run_id} ends after event {after}, where it should go on")
+
+    async def _insist(self, read: Callable[[], Awaitable[T]], run_id: str) -> T:
+        """Read something, however long the database is away: the task that needs it is started already."""
         delays = itertools.chain((0.05, 0.1, 0.2, 0.5), itertools.repeat(1.0))
-        while first + len(events) <= last:
+        while True:
             try:
-                limit = min(last - first - len(events) + 1, 1000)
-                events += await self._store.history(run_id, after=first + len(events) - 1, limit=limit)
+                return await read()
             except BackendError as error:
                 delay = next(delays)
                 _logger.warning("run %s could not be read, trying again in %s s: %s", run_id, delay, error)
                 await anyio.sleep(delay)
-        return events[: last - first + 1]
 
 
 def _call(callback: OnInterrupt | None, token: str, interruption: Interruption) -> None:

@@ -72,6 +72,11 @@ class Waiter:
         if not self.claimed and not self.future.done():
             self.future.set_result(None)
 
+    def abandon(self) -> None:
+        """End the poll without the task that was on its way."""
+        self.claimed = False
+        self.expire()
+
     def unclaim(self) -> bool:
         """Note that the task did not come after all; return whether the poll still waits."""
         self.claimed = False
@@ -167,9 +172,9 @@ class TaskList:
 
     def learn(self, tasks: Iterable[WaitingTask], *, complete: bool) -> None:
         """Add what the database knows."""
+        self.complete = complete
         for task in tasks:
             self.add_hint(task.run_id, task.scheduled_event_id, task.task_priority, task.scheduled_at)
-        self.complete = complete
 
     def end_polls(self) -> None:
         """Let all polls end without a task."""

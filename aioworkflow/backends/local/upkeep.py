@@ -6,6 +6,7 @@ never correctness.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
@@ -16,7 +17,6 @@ from ...errors import BackendError, UnknownResourceError
 from ...machine.requests import FireDeadlines, ReleaseTasks, Request
 from ...stores.base import Store
 from ...types import ProcessRef
-from .batch import Operation
 from .clock import Alarm, Clock
 from .committer import Committer
 from .deliveries import Deliveries
@@ -30,6 +30,8 @@ _logger = logging.getLogger("aioworkflow.local")
 
 _FALLBACK_PERIOD = 5.0
 """Seconds between looks at the database for what no hint told of: deadlines, undelivered messages."""
+
+_MESSAGES_PER_QUERY = 500
 
 
 class Upkeep:
@@ -100,14 +102,18 @@ class Upkeep:
 
     async def _submit_all(self, request: Request, run_ids: Sequence[str]) -> int:
         """Put a request to many runs; return how many took it (the others were closed meanwhile)."""
-        futures = [self._committer.submit(request, ProcessRef("", run_id)) for run_id in run_ids]
+        return await self._taken([self._committer.submit(request, ProcessRef("", run_id)) for run_id in run_ids])
+
+    @staticmethod
+    async def _taken(futures: Sequence[asyncio.Future[Any]]) -> int:
+        """Wait for requests to be carried out; return how many were (the others came too late)."""
         taken = 0
         for future in futures:
             try:
                 await future
                 taken += 1
             except UnknownResourceError as error:
-                _logger.debug("%s came too late: %s", type(request).__name__, error)
+                _logger.debug("a request of the upkeep came too late: %s", error)
         return taken
 
     # --- sessions ----------------------------------------------------------------------------------------------------
@@ -141,12 +147,16 @@ class Upkeep:
         return released
 
     async def deliver_messages(self, *, older_than: float) -> None:
-        """Deliver messages between processes that were left lying."""
-        for message in await self._store.outbox(older_than=older_than):
-            self._committer.enqueue(Operation(message.body, message.to, message=message))
+        """Deliver messages between processes that were left lying, all of them."""
+        submit = self._committer.submit
+        while messages := await self._store.outbox(older_than=older_than, limit=_MESSAGES_PER_QUERY):
+            taken = await self._taken([submit(message.body, message.to, message=message) for message in messages])
+            if not taken or len(messages) < _MESSAGES_PER_QUERY:
+                break
 
     async def end_session(self) -> None:
-        """Give back what the own session holds, and forget the session."""
+        """See what is under way to its end, give back what the own session holds, and forget the session."""
+        await self._committer.drain()
         try:
             await self.release(self._session)
             await self._store.end_session(self._session)

@@ -34,17 +34,21 @@ class LocalHarness:
 
     Args:
         new_store: Makes a store; all that it makes are on the same data.
+        options: Of the backends; as they are, the limits are small, and polls end soon.
+
+    Attributes:
+        clock: What :meth:`advance` moves.
     """
 
     tick = 10.0
     patience = 20.0
-    limits = _LIMITS
     lacks: Mapping[Feature | str, str] = {}
 
-    def __init__(self, new_store: Callable[[], Store]) -> None:
+    def __init__(self, new_store: Callable[[], Store], options: LocalOptions | None = None) -> None:
+        self.clock = ManualClock()
         self._new_store = new_store
-        self._clock = ManualClock()
-        self._options = LocalOptions(limits=_LIMITS, poll_seconds=0.1)
+        self._options = options or LocalOptions(limits=_LIMITS, poll_seconds=0.1)
+        self.limits = self._options.limits
         self._life = AsyncExitStack()
         self.backend: Backend
 
@@ -57,12 +61,12 @@ class LocalHarness:
 
     async def advance(self, seconds: float) -> None:
         """Move the clock."""
-        self._clock.advance(seconds)
+        self.clock.advance(seconds)
         await anyio.lowlevel.checkpoint()
 
     def connect(self) -> AbstractAsyncContextManager[Backend]:
         """Return another backend on the same data."""
-        return LocalBackend(self._new_store(), self._options, clock=self._clock)
+        return LocalBackend(self._new_store(), self._options, clock=self.clock)
 
     async def reopen(self) -> None:
         """Replace the backend by another on the same data."""
