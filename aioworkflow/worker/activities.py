@@ -25,6 +25,7 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextvars import Token
 from typing import Any, NoReturn, cast
 
 import anyio
@@ -34,6 +35,7 @@ from ..activity import (
     Activity,
     ActivityAborted,
     ActivityCompleted,
+    ActivityContext,
     ActivityFailed,
     ActivityResult,
     activity_context,
@@ -107,6 +109,7 @@ class Attempt:
         "_cancels",
         "_given_up",
         "_in_thread",
+        "_outside",
         "_pending",
         "_pulse",
         "_reporting",
@@ -121,6 +124,7 @@ class Attempt:
 
     task: ActivityTask
     host: asyncio.Task[Any]
+    _outside: Token[ActivityContext]
 
     def __init__(self, activities: Activities) -> None:
         self.closes_at: float | None = None
@@ -236,7 +240,7 @@ class Attempt:
             return False
         self._in_thread = in_thread
         self._running = True
-        activity_context.set(self)
+        self._outside = activity_context.set(self)
         task = self.task
         if task.heartbeat_timeout is not None:
             self._start_pulse()
@@ -247,7 +251,9 @@ class Attempt:
 
     async def leave(self) -> bool:
         """End it: take back the cancellations from here; return whether there are others."""
-        self._running = False
+        if self._running:
+            self._running = False
+            activity_context.reset(self._outside)
         if self._alarm is not None:
             self._alarm.cancel()
         if self._cancels:

@@ -1,13 +1,14 @@
 """Polling: how tasks come to a worker.
 
-A poller keeps some polls waiting at one task list. Each is the beginning of a *turn*, one asyncio task: it polls until
-a task comes, sees to it that another poll takes its place, handles the task, and ends. So nothing queues between poll
-and handler, a task costs one asyncio task, and what user code leaves behind there (context variables, cancellations)
-ends with it.
+A poller keeps some polls waiting at one task list, each in a *turn*, which is one asyncio task: it polls until a task
+comes, sees to it that enough other polls wait, handles the task, and polls again if a poll is wanted, else ends. So
+nothing queues between poll and handler, and a task costs little more than its own work. A turn also ends where user
+code has left something behind in it (a context variable, a cancellation), so that no task ever sees traces of another.
 
 A turn takes one of the worker's *places* from its first poll to its end; without a free place there is no poll, so a
 task that comes can always be worked on at once. How many polls wait adapts: one more for each task that came quickly,
-one less for each poll that came back empty, and a single one while the backend fails.
+one less for each poll that came back empty, and a single one while the backend fails. While turns are busy with tasks
+half as many polls are enough, as busy turns often poll again before those are used up.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
 from typing import Any, Generic, TypeVar
 
 from ..errors import BackendError, BackendUnavailableError
@@ -56,6 +58,11 @@ class Places:
             self._shared -= 1
         poller.turns += 1
         return True
+
+    @property
+    def are_wanted(self) -> bool:
+        """Whether a poller waits for one."""
+        return bool(self._hungry)
 
     def give_back(self, poller: Poller[Any]) -> None:
         """End a turn."""
@@ -126,7 +133,8 @@ class Poller(Generic[T]):
 
     def fill(self) -> None:
         """Start as many polls as are wanted and have a place."""
-        while self._polls < self._target and not self._stopping and self._places.take(self):
+        wanted = max(self._target // 2, 1)
+        while self._polls < wanted and not self._stopping and self._places.take(self):
             self._polls += 1
             self._spawn(self._turn())
 
@@ -148,29 +156,33 @@ class Poller(Generic[T]):
         self._stopping = True
 
     async def _turn(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        clean = copy_context()
         try:
-            item = await self._next()
-            self._polls -= 1
-            if item is not None:
+            while (item := await self._next(task)) is not None:
+                self._polls -= 1
                 self.fill()
                 await self._handle(item)
+                self._polls += 1
+                if self._polls > self._target or self._places.are_wanted or not _is_fresh(task, clean):
+                    break
         except asyncio.CancelledError as error:
             self._ended(error)
-            if not _cancelling():
+            if not task.cancelling():
                 raise BackendError(f"the backend cancelled its caller ({self._task_list!r})") from error
             raise
         except BaseException as error:
             self._ended(error)
             raise
         finally:
+            self._polls -= 1
             self._places.give_back(self)
         self.fill()
         self._ended(None)
 
-    async def _next(self) -> T | None:
+    async def _next(self, task: asyncio.Task[Any]) -> T | None:
         """Poll until a task comes; None when this poll is one too many."""
-        task = asyncio.current_task()
-        assert task is not None
         while not self._stopping:
             began = self._clock.now()
             self._waiting.add(task)
@@ -229,6 +241,14 @@ class Poller(Generic[T]):
             self._naps.discard(woken)
 
 
-def _cancelling() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+def _is_fresh(task: asyncio.Task[Any], clean: Context) -> bool:
+    """Whether user code has left nothing behind in a task: no cancellation, no context variable."""
+    now = copy_context()
+    return (
+        len(now) == len(clean)
+        and all(clean.get(variable, _MISSING) is value for variable, value in now.items())
+        and not task.cancelling()
+    )
+
+
+_MISSING = object()

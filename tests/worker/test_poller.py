@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ class Bench:
         self.turns: list[asyncio.Task[None]] = []
         self.waiting: dict[str, deque[asyncio.Future[Any]]] = {}
         self.shielded = False
+        self.leaves: Callable[[str], None] = lambda item: None
 
     def poller(self, name: str, places: Places, *, max_polls: int = 100, cancel_polls: bool = True) -> Poller[str]:
         self.waiting[name], self.given[name] = deque(), deque()
@@ -78,6 +80,7 @@ class Bench:
         await done.wait()
         if item == "bad":
             raise RuntimeError("bad")
+        self.leaves(item)
         del self.running[item]
 
     def polls(self, name: str = "list") -> int:
@@ -149,21 +152,69 @@ async def test_polls_increase_while_tasks_come_quickly_and_only_then(bench: Benc
     await started(bench, max_polls=4)
     counts = []
     for number in range(5):
-        await bench.give(f"quick {number}")
+        await bench.give(str(number))
         counts.append(bench.polls())
-    assert counts == [2, 3, 4, 4, 4]
-    await bench.give("slow", took=0.2)
+    assert counts == [1, 1, 2, 2, 2]  # half of what there will be when the tasks are done
+    await bench.let_go("0", "1", "2")
     assert bench.polls() == 4
+    await bench.give("slow", took=0.2)
+    await bench.let_go("3", "4", "slow")
+    assert bench.polls() == 4
+
+
+async def test_slow_tasks_do_not_increase_polls(bench: Bench) -> None:
+    await started(bench)
+    for name in ("a", "b", "c"):
+        await bench.give(name, took=0.2)
+    await bench.let_go("a", "b", "c")
+    assert bench.polls() == 1
 
 
 async def test_polls_decrease_to_one_when_they_come_back_empty(bench: Bench) -> None:
     await started(bench, max_polls=4)
     await bench.give("a", "b", "c")
+    await bench.let_go("a", "b", "c")
     counts = []
     for _ in range(6):
         await bench.give(None, took=60.0)
         counts.append(bench.polls())
     assert counts == [3, 2, 1, 1, 1, 1]
+
+
+async def test_a_turn_goes_on_polling_in_the_same_task(bench: Bench) -> None:
+    await started(bench)
+    for name in ("a", "b", "c"):
+        await bench.give(name, took=1.0)
+        await bench.let_go(name)
+    assert len(bench.turns) == 4  # c is handled in the turn that polled when a was at work
+    assert bench.polls() == 1
+
+
+@pytest.mark.parametrize("left", ["new variable", "changed variable", "cancellation"])
+async def test_a_turn_ends_where_something_was_left_behind(bench: Bench, left: str) -> None:
+    def leave(item: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        match left:
+            case "new variable":
+                new.set(item)
+            case "changed variable":
+                old.set(item)
+            case _:
+                task.cancel()
+
+    new, old = ContextVar[str]("new"), ContextVar[str]("old")
+    old.set("before")
+    bench.leaves = leave
+    await started(bench)
+    await bench.give("a")
+    await bench.let_go("a")
+    assert bench.turns[0].done()
+    bench.leaves = lambda item: None
+    await bench.give("b")
+    await bench.let_go("b")
+    assert not bench.turns[1].done()
+    assert bench.polls() == 2
 
 
 async def test_empty_polls_that_end_at_once_are_slowed_down(bench: Bench) -> None:
@@ -231,6 +282,7 @@ async def test_after_a_fault_a_single_poll_is_repeated_with_growing_delay(
     caplog.set_level("INFO", "aioworkflow.worker")
     await started(bench)
     await bench.give("a", "b")
+    await bench.let_go("a", "b")
     assert bench.polls() == 3
     for _ in range(3):
         await bench.give(BackendUnavailableError("away"))
@@ -248,6 +300,7 @@ async def test_after_a_fault_a_single_poll_is_repeated_with_growing_delay(
     await settle()
     assert [record.getMessage() for record in caplog.records] == ["cannot poll task list 'list', trying again: away"]
     await bench.give("c", "d")
+    await bench.let_go("c", "d")
     assert bench.polls() == 3
     assert [record.getMessage() for record in caplog.records[1:]] == ["polling task list 'list' works again"]
 
@@ -255,13 +308,14 @@ async def test_after_a_fault_a_single_poll_is_repeated_with_growing_delay(
 async def test_stopping_cancels_polls_that_wait_or_pause_and_lets_tasks_end(bench: Bench) -> None:
     poller = await started(bench)
     await bench.give("a", "b")
+    assert (bench.polls(), poller.turns) == (1, 3)
     poller.stop()
     poller.stop()
     await settle()
     assert (bench.polls(), poller.turns) == (0, 2)
     await bench.let_go("a", "b")
     assert poller.turns == 0
-    assert bench.ended == [None] * 5
+    assert bench.ended == [None] * 3
 
 
 async def test_stopping_ends_a_pause(bench: Bench) -> None:
@@ -276,12 +330,13 @@ async def test_stopping_ends_a_pause(bench: Bench) -> None:
 async def test_stopping_lets_polls_end_that_cannot_be_cancelled_and_handles_what_they_bring(bench: Bench) -> None:
     poller = await started(bench, cancel_polls=False)
     await bench.give("a")
+    await bench.let_go("a")
     poller.stop()
     await settle()
     assert bench.polls() == 2
     await bench.give("late", None)
     assert bench.handled == ["a", "late"]
-    assert (bench.polls(), poller.turns) == (0, 2)
+    assert (bench.polls(), poller.turns) == (0, 1)
 
 
 async def test_a_task_that_a_cancelled_poll_brings_all_the_same_is_handled(bench: Bench) -> None:
