@@ -101,6 +101,7 @@ class LocalBackend:
             runs=self._runs,
             lists=self._lists,
             on_settled=self._deliveries.settled,
+            on_recovered=self._deliveries.recovered,
         )
         self._upkeep = Upkeep(
             store,

@@ -129,7 +129,24 @@ class Deliveries:
         if waiter is None:
             task_list.unclaimed.append(task)
         else:
-            self.give(waiter, task)
+            self._pass_on(waiter, task)
+
+    def recovered(self, handover: Handover, run: CachedRun) -> None:
+        """Give a task to a poll that was started for one which waits again since, or has gone away."""
+        waiter = handover.waiter
+        stand_in = Waiter(waiter.kind, waiter.task_list, identity=waiter.identity)
+        stand_in.expire()
+        self._deliver(Handover(stand_in, handover.scheduled_event_id, handover.started_event_id), run)
+
+    def _pass_on(self, waiter: Waiter, task: ActivityTask | DecisionTask) -> None:
+        """Give a poll a task that was made for another, with the events that this one wants."""
+        if isinstance(task, DecisionTask):
+            first = _first_event(waiter, task.previous_started_event_id)
+            if first != task.events[0].event_id:
+                bare = msgspec.structs.replace(task, events=())
+                self._spawn_for(waiter, lambda: self._deliver_with_events(waiter, bare, first))
+                return
+        self.give(waiter, task)
 
     def give(self, waiter: Waiter, task: ActivityTask | DecisionTask) -> None:
         """Give a started task to this poll, or to another if this one went away."""
@@ -152,7 +169,7 @@ class Deliveries:
         while task_list.unclaimed:
             task = task_list.unclaimed.popleft()
             if await self._is_open(task):
-                self.give(waiter, task)
+                self._pass_on(waiter, task)
                 return
         self._feed(self._lists.put_back(waiter))
 
@@ -248,7 +265,7 @@ class Deliveries:
     def _deliver_decision(self, handover: Handover, run: CachedRun) -> None:
         head = run.state.head
         previous = head.previous_started_event_id
-        first = max(previous, 1) if handover.waiter.new_events_only else 1
+        first = _first_event(handover.waiter, previous)
         events = run.events_since(first, handover.started_event_id)
         task = DecisionTask(
             token=write_token("d", head.run_id, handover.scheduled_event_id, handover.started_event_id),
@@ -310,6 +327,11 @@ class Deliveries:
                 delay = next(delays)
                 _logger.warning("run %s could not be read, trying again in %s s: %s", run_id, delay, error)
                 await anyio.sleep(delay)
+
+
+def _first_event(waiter: Waiter, previous_started_event_id: int) -> int:
+    """Return the id of the first event that a poll wants to see (swf-reference 2.3)."""
+    return max(previous_started_event_id, 1) if waiter.new_events_only else 1
 
 
 def _call(callback: OnInterrupt | None, token: str, interruption: Interruption) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
@@ -174,6 +175,19 @@ class Upkeep:
     async def _look(self) -> None:
         if await self._store.changed():
             await self.on_foreign_change()
+        if self._committer.unsure:
+            self._committer.unsure = False
+            try:
+                await self._catch_up()
+            except BackendError:
+                self._committer.unsure = True
+                raise
+
+    async def _catch_up(self) -> None:
+        """A transaction failed that may have been saved all the same: see to what it may have brought."""
+        await self.deliver_messages(older_than=math.inf)
+        self._deadline_due.set()
+        await self._look_for_closed()
 
     async def on_foreign_change(self) -> None:
         """Look at everything that a write of somebody else may concern."""
