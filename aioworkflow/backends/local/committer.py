@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...errors import BackendClosedError, BackendError, UnknownResourceError
@@ -22,10 +22,10 @@ from ...machine.requests import (
     StartDecisionTask,
     StartProcess,
 )
-from ...machine.state import ProcessState
+from ...machine.state import OpenActivity, ProcessState
 from ...stores.base import Store, TaskKind
 from ...types import UNSET, ProcessRef
-from .batch import Batch, Operation, PendingRun
+from .batch import Batch, Handover, Operation, PendingRun
 from .clock import Clock
 from .lists import TaskList, TaskLists, Waiter
 from .registry import Registry
@@ -47,7 +47,15 @@ later."""
 
 
 class Committer:
-    """Applies and saves requests, one group at a time."""
+    """Applies and saves requests, one group at a time.
+
+    Attributes:
+        submitted: How many requests were made.
+        busy: Whether some of them are being carried out.
+        unsure: Whether a transaction has failed of which it is not known whether it was saved. Tasks that it may have
+            handed out are seen to here (such a run is loaded before anything else is done to it); whoever cares for
+            what else it may have brought resets this.
+    """
 
     def __init__(
         self,
@@ -59,6 +67,7 @@ class Committer:
         runs: RunCache,
         lists: TaskLists,
         on_settled: Callable[[PendingRun], None],
+        on_recovered: Callable[[Handover, CachedRun], None],
     ) -> None:
         self._store = store
         self._session = session
@@ -67,13 +76,16 @@ class Committer:
         self._runs = runs
         self._lists = lists
         self._on_settled = on_settled
+        self._on_recovered = on_recovered
         self._queue: list[Operation] = []
         self._hungry: dict[TaskList, None] = {}
         self._resting: set[TaskList] = set()
+        self._doubts: dict[str, list[Handover]] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._closed = False
         self._now = 0.0
+        self.unsure = False
         self.submitted = 0
         self.busy = False
 
@@ -115,6 +127,8 @@ class Committer:
                     await asyncio.sleep(0)  # whoever is about to ask or to poll does: larger groups, fewer claims
                     await self._feed_lists()
                     operations, self._queue = self._queue, []
+                    if self._doubts:
+                        operations = await self._attempt(operations)
                     while operations:
                         operations = await self._attempt(operations)
                 self.busy = False
@@ -132,6 +146,8 @@ class Committer:
         except BackendError as error:
             for operation in operations:
                 self._give_up(operation, error)
+            for handovers in self._doubts.values():
+                self._feed_later(self._lists.get(handovers[0].waiter.kind, handovers[0].waiter.task_list))
             return []
         self._now = max(self._now, self._clock.now())
         batch = Batch(
@@ -182,7 +198,7 @@ class Committer:
         """
         runs = self._runs
         unresolved: dict[str, None] = {}
-        wanted: dict[str, None] = {}
+        wanted: dict[str, None] = dict.fromkeys(self._doubts)
         for operation in operations:
             request = operation.request
             process = operation.process
@@ -203,6 +219,9 @@ class Committer:
                     ProcessState(stored.head, {item.event_id: item for item in stored.items}), stored.version
                 )
                 runs.put(run)
+                if (handovers := self._doubts.pop(stored.head.run_id, None)) is not None:
+                    self._settle_doubt(run, handovers)
+            self._doubts.clear()
         return latest
 
     async def _feed_lists(self) -> None:
@@ -254,8 +273,8 @@ class Committer:
         for operation in pending.every_operation():
             operation.attempts += 1
             if operation.waiter is not None:
-                self._return(operation.waiter, self.feed)
-            elif operation.message is None or operation.attempts < _MESSAGE_ATTEMPTS:
+                continue
+            if operation.message is None or operation.attempts < _MESSAGE_ATTEMPTS:
                 again.append(operation)
             else:
                 operation.fail(UnknownResourceError("the message was delivered by another session"))
@@ -263,15 +282,34 @@ class Committer:
 
     def _fail(self, pending: PendingRun, error: BaseException) -> None:
         """The database failed: whether the group was saved is not known, so nothing of it may stay in memory."""
+        self.unsure = True
         self._forget(pending, self._feed_later)
         for operation in pending.every_operation():
-            self._give_up(operation, error)
+            operation.fail(error)
+        if pending.run is not None and pending.handovers:
+            self._doubts[pending.run.state.head.run_id] = pending.handovers
 
     def _forget(self, pending: PendingRun, feed: Callable[[TaskList], None]) -> None:
+        """Forget a run, and let the polls go on waiting that were to get something of it."""
         if pending.run is not None:
             self._runs.drop(pending.run)
         for handover in pending.handovers or ():
             self._return(handover.waiter, feed)
+        for operation, _ in pending.refused or ():
+            if operation.waiter is not None:
+                self._return(operation.waiter, feed)
+
+    def _settle_doubt(self, run: CachedRun, handovers: Sequence[Handover]) -> None:
+        """Hand over what a failed transaction has started all the same: nobody else will."""
+        for handover in handovers:
+            item = run.state.items.get(handover.scheduled_event_id)
+            started = item if isinstance(item, OpenActivity) else run.state.head.started
+            if (
+                started is not None
+                and started.started_event_id == handover.started_event_id
+                and started.session == self._session
+            ):
+                self._on_recovered(handover, run)
 
     def _give_up(self, operation: Operation, error: BaseException) -> None:
         if operation.waiter is not None:
