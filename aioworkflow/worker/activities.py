@@ -1,11 +1,11 @@
-"""Activities: how a worker runs them, stops them and tells how they ended.
+"""Activities: how a worker runs them, and tells how they ended.
 
-An :class:`Attempt` is one run of one activity, and what the activity gets as ``worker``. It runs in the asyncio task
-of its turn (see :mod:`.poller`). To stop it, that task is cancelled once, with the reason noted; at the boundary
-between user code and worker the cancellation is taken back, and the reason decides what is told:
+An :class:`.Attempt` is one run of one activity, and what the activity gets as ``worker``. It runs in the asyncio task
+of its turn (see :mod:`.poller`). How it ended is what comes out of it; but if ``CancelledError`` comes out, that
+depends on who stopped it:
 
 ============================  ========================================================================================
-:class:`Stop`                 told, if ``CancelledError`` comes out
+:class:`.Stop`                told
 ============================  ========================================================================================
 ``CANCEL``                    ``ActivityAborted`` with the reason and the last heartbeat details
 ``SHUTDOWN``                  the same
@@ -14,277 +14,36 @@ none: the embedding program   as for ``SHUTDOWN``, whatever else is cancelled me
 none: the activity itself     ``ActivityFailed``
 ============================  ========================================================================================
 
-Whatever else comes out is told as it is: a cancelled activity may still return a value, or fail.
+So a cancelled activity may still return a value, or fail.
 """
 
 from __future__ import annotations
 
 import asyncio
-import enum
 import inspect
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Generator, Mapping
-from contextvars import Token
-from typing import Any, NoReturn, cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import anyio
 import anyio.to_thread
 
-from ..activity import (
-    Activity,
-    ActivityAborted,
-    ActivityCompleted,
-    ActivityContext,
-    ActivityFailed,
-    ActivityResult,
-    activity_context,
-)
-from ..backend import Backend, Interruption
+from ..activity import Activity, ActivityAborted, ActivityCompleted, ActivityFailed, ActivityResult
+from ..backend import Backend
 from ..errors import BackendUnavailableError, InvalidRequestError, UnknownTaskError
-from ..payload import Json, encode
+from ..payload import Json
 from ..task import ActivityTask
 from ..types import TypeRef
-from .cancellation import take_back
-from .heartbeat import Heartbeats, Pulse
-from .timing import Alarm, BackOff, Clock, Deadlines, persist
+from .attempt import Attempt, Stop, Surroundings
+from .heartbeat import Heartbeats
+from .timing import BackOff, Clock, Deadlines, persist
 
-__all__ = ["Activities", "Attempt", "Stop"]
+__all__ = ["Activities"]
 
 logger = logging.getLogger("aioworkflow.worker")
 
-_YIELD_EVERY = 0.02
-"""An activity that heartbeats in a tight loop lets others run this often, in seconds."""
-
-_PATIENCE = 10.0
-"""Seconds after which an activity that was told to stop and goes on is complained about, again and again."""
-
-
-class Stop(enum.Enum):
-    """Why an activity is to end."""
-
-    CANCEL = "cancel requested"
-    SHUTDOWN = "worker shutdown"
-    CLOSED = "task closed"
-
-
-class _Done(Coroutine[Any, Any, None]):
-    """A coroutine with nothing to do; it may be awaited any number of times, or not at all."""
-
-    __slots__ = ()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return iter(())  # type: ignore[return-value]
-
-    def send(self, value: Any) -> NoReturn:
-        raise StopIteration
-
-    def throw(self, *error: Any) -> NoReturn:
-        raise error[0]
-
-    def close(self) -> None:
-        pass
-
-
-_done = _Done()
-_no_stops: tuple[Stop, ...] = ()
 _results = frozenset((ActivityCompleted, ActivityAborted, ActivityFailed))
-
-
-class Attempt:
-    """One run of an activity; implements :class:`aioworkflow.activity.ActivityContext`.
-
-    It is made before the poll that brings its task, so that no interruption comes too early for it.
-
-    Attributes:
-        task: What is to be done.
-        details_json: Those of the last heartbeat.
-        host: The asyncio task that runs it, from when it runs.
-        closes_at: When its start-to-close timeout has passed for sure, by the worker's clock.
-    """
-
-    __slots__ = (
-        "_activities",
-        "_alarm",
-        "_cancels",
-        "_given_up",
-        "_in_thread",
-        "_outside",
-        "_pending",
-        "_pulse",
-        "_reporting",
-        "_running",
-        "_stops",
-        "_yield_at",
-        "closes_at",
-        "details_json",
-        "host",
-        "task",
-    )
-
-    task: ActivityTask
-    host: asyncio.Task[Any]
-    _outside: Token[ActivityContext]
-
-    def __init__(self, activities: Activities) -> None:
-        self.closes_at: float | None = None
-        self.details_json: str | None = None
-        self._activities = activities
-        self._alarm: Alarm | None = None
-        self._cancels = 0
-        self._given_up = False
-        self._in_thread = False
-        self._pending = False
-        self._pulse: Pulse | None = None
-        self._reporting = False
-        self._running = False
-        self._stops = _no_stops
-        self._yield_at = 0.0
-
-    def __str__(self) -> str:
-        task = self.task
-        return f"activity {task.activity.name} {task.activity_id!r} of process {task.process}"
-
-    # --- for the activity ----------------------------------------------------------------------------------------
-
-    @property
-    def token(self) -> str:
-        """Of the task."""
-        return self.task.token
-
-    def heartbeat(self, details: object = None) -> Coroutine[Any, Any, None]:
-        """Tell that the work goes on; ``details`` other than None replace those that others see.
-
-        The worker sends heartbeats at its own pace, so this is cheap. Now and then it lets other tasks run; if the
-        activity was cancelled meanwhile, that raises CancelledError. In the thread of a plain ``def`` it takes effect
-        without being awaited, and raises by itself.
-
-        Raises:
-            PayloadError: The details have no JSON form.
-        """
-        if details is not None:
-            self.details_json = encode(details)
-        activities = self._activities
-        if threading.get_ident() != activities.loop_thread:
-            if self._pulse is None:
-                activities.loop.call_soon_threadsafe(self._start_pulse)
-            if self._pending:
-                self._pending = False
-                raise asyncio.CancelledError(self._stops[-1].value)
-            return _done
-        if self._pulse is None:
-            self._start_pulse()
-        now = activities.clock.now()
-        if self._stops or now >= self._yield_at:
-            self._yield_at = now + _YIELD_EVERY
-            return asyncio.sleep(0)
-        return _done
-
-    def heartbeat_from_thread(self, details: object = None) -> None:
-        """Do as :meth:`heartbeat` from the thread of a plain ``def``."""
-        self.heartbeat(details).close()
-
-    def _start_pulse(self) -> None:
-        if self._pulse is None and self._running:
-            self._pulse = self._activities.heartbeats.start(self, self.task.heartbeat_timeout)
-
-    # --- for those who want to end it ----------------------------------------------------------------------------
-
-    @property
-    def stopped_for(self) -> Stop | None:
-        """Why it was told to end: the first reason, unless its task is closed."""
-        if not self._stops:
-            return None
-        return Stop.CLOSED if Stop.CLOSED in self._stops else self._stops[0]
-
-    def on_interrupt(self, token: str, interruption: Interruption) -> None:
-        """Take the backend's word."""
-        self.interrupt(interruption)
-
-    def interrupt(self, interruption: Interruption) -> None:
-        """Take the backend's word."""
-        self.stop(Stop.CLOSED if interruption is Interruption.CLOSED else Stop.CANCEL)
-
-    def overdue(self) -> None:
-        """Note that its start-to-close timeout has passed."""
-        self.stop(Stop.CLOSED)
-
-    def stop(self, stop: Stop) -> None:
-        """Cancel it, once for each reason; what has ended is left alone."""
-        if stop in self._stops:
-            return
-        self._stops += (stop,)
-        if not self._running:
-            return
-        if self._in_thread:
-            self._pending = True
-        else:
-            self._cancels += 1
-            self.host.cancel()
-        if self._alarm is None:
-            self._be_patient()
-
-    def _be_patient(self) -> None:
-        clock = self._activities.clock
-        self._alarm = clock.call_at(clock.now() + _PATIENCE, self._complain)
-
-    def _complain(self) -> None:
-        logger.warning("%s was told to stop (%s) and goes on", self, self._stops[-1].value)
-        self._be_patient()
-
-    # --- for the worker ------------------------------------------------------------------------------------------
-
-    def enter(self, *, in_thread: bool) -> bool:
-        """Begin; return False if it is to end before it has begun."""
-        if self._stops or self.host.cancelling():
-            return False
-        self._in_thread = in_thread
-        self._running = True
-        self._outside = activity_context.set(self)
-        task = self.task
-        if task.heartbeat_timeout is not None:
-            self._start_pulse()
-        if task.start_to_close_timeout is not None:
-            self.closes_at = self._activities.clock.now() + task.start_to_close_timeout
-            self._activities.deadlines.add(self, self.closes_at)
-        return True
-
-    async def leave(self) -> bool:
-        """End it: take back the cancellations from here; return whether there are others."""
-        if self._running:
-            self._running = False
-            activity_context.reset(self._outside)
-        if self._alarm is not None:
-            self._alarm.cancel()
-        if self._cancels:
-            return await take_back(self.host, self._cancels)
-        return self.host.cancelling() > 0
-
-    async def report(self, report: Coroutine[Any, Any, None]) -> None:
-        """Await ``report``, which :meth:`give_up` can end."""
-        self._reporting = True
-        try:
-            await report
-        except asyncio.CancelledError:
-            if not self._given_up or self.host.uncancel():
-                raise
-            logger.error("how %s ended could not be told in time", self)
-        finally:
-            self._reporting = False
-
-    def give_up(self) -> None:
-        """Stop reporting how it ended."""
-        if self._reporting and not self._given_up:
-            self._given_up = True
-            self.host.cancel()
-
-    def close(self) -> None:
-        """Let go of everything."""
-        if self._pulse is not None:
-            self._pulse.stop()
-            self._pulse = None
-        if self.closes_at is not None:
-            self._activities.deadlines.discard(self)
 
 
 class _Implementation:
@@ -319,11 +78,15 @@ class Activities:
         report_seconds: float,
     ) -> None:
         self.attempts: set[Attempt] = set()
-        self.clock = clock
-        self.deadlines = deadlines
-        self.heartbeats = heartbeats
-        self.loop = asyncio.get_running_loop()
-        self.loop_thread = threading.get_ident()
+        self._loop = asyncio.get_running_loop()
+        self._surroundings = Surroundings(
+            clock=clock,
+            deadlines=deadlines,
+            heartbeats=heartbeats,
+            loop=self._loop,
+            loop_thread=threading.get_ident(),
+        )
+        self._clock = clock
         self._backend = backend
         self._back_off = back_off
         self._identity = identity
@@ -334,7 +97,7 @@ class Activities:
 
     async def poll(self, task_list: str) -> Attempt | None:
         """Poll for one task."""
-        attempt = Attempt(self)
+        attempt = Attempt(self._surroundings)
         task = await self._backend.poll_activity_task(
             task_list, identity=self._identity, on_interrupt=attempt.on_interrupt
         )
@@ -402,7 +165,7 @@ class Activities:
 
     async def _in_thread(self, attempt: Attempt, implementation: _Implementation) -> Any:
         """Execute a plain function. No cancellation can interrupt it, so it is waited for whatever comes."""
-        work = self.loop.create_task(
+        work = self._loop.create_task(
             anyio.to_thread.run_sync(implementation.execute, attempt.task, attempt, limiter=self._threads)
         )
         while not work.done():
@@ -430,8 +193,8 @@ class Activities:
 
     async def _tell_all_the_same(self, attempt: Attempt, result: ActivityResult | None) -> None:
         """Tell how it ended while everything around is being cancelled, in bounded time."""
-        telling = self.loop.create_task(self._tell(attempt, result))
-        alarm = self.clock.call_at(self.clock.now() + self._report_seconds, telling.cancel)
+        telling = self._loop.create_task(self._tell(attempt, result))
+        alarm = self._clock.call_at(self._clock.now() + self._report_seconds, telling.cancel)
         while not telling.done():
             try:
                 await asyncio.wait([telling])
@@ -454,7 +217,7 @@ class Activities:
                 await backend.complete_activity_task(token, result)
 
         try:
-            await persist(tell, what=attempt, clock=self.clock, back_off=self._back_off, until=attempt.closes_at)
+            await persist(tell, what=attempt, clock=self._clock, back_off=self._back_off, until=attempt.closes_at)
         except UnknownTaskError:
             logger.info("%s has ended, but its task was closed before", attempt)
         except BackendUnavailableError as error:
