@@ -220,11 +220,17 @@ class Batch:
         self.pending: dict[str, PendingRun] = {}
         self.unfounded: list[tuple[Operation, AioworkflowError]] = []
         """Requests that were refused and concern no run, with the error."""
+        self.postponed: list[Operation] = []
+        """Requests on runs that are broken."""
+        self._broken_ids: set[str] = set()
         self.broken: list[PendingRun] = []
         """Runs whose state is unusable since a rule raised something unforeseen; to be loaded anew."""
 
     def apply(self, operation: Operation) -> None:
         """Apply one request to its run, which must be in the cache if it exists."""
+        if self._broken_ids and not self._broken_ids.isdisjoint(operation.process):
+            self.postponed.append(operation)
+            return
         try:
             self._apply(operation)
         except Exception as error:
@@ -369,6 +375,7 @@ class Batch:
         while run is not None and pending is not None:
             del self.pending[run.state.head.run_id]
             self._runs.drop(run)
+            self._broken_ids |= {run.state.head.run_id, run.state.head.process_id}
             self.broken.append(pending)
             pending = pending.successor
             run = pending.run if pending is not None else None

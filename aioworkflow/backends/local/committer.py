@@ -166,7 +166,7 @@ class Committer:
         return await self._save(batch)
 
     async def _save(self, batch: Batch) -> list[Operation]:
-        again: list[Operation] = []
+        again = batch.postponed
         for operation, error in batch.unfounded:
             self._give_up(operation, error)
         for pending in batch.broken:

@@ -112,11 +112,6 @@ class RunCache:
         self._runs.pop(run.state.head.run_id, None)
         self.closed(run)
 
-    def clear(self) -> None:
-        """Forget all runs."""
-        self._runs.clear()
-        self._open.clear()
-
     def shrink(self) -> None:
         """Forget what is over the capacity; call it only while no group is being applied."""
         while len(self._runs) > self._capacity:

@@ -1,0 +1,56 @@
+"""Labs on local backends whose stores and clocks tests have in hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from aioworkflow.backends.local import LocalBackend, LocalOptions
+from aioworkflow.stores.base import Group, Store
+from aioworkflow.testing import ManualClock
+from aioworkflow.testing.conformance.backend import LocalHarness
+from aioworkflow.testing.conformance.backend.lab import Lab
+
+OPTIONS = LocalOptions(poll_seconds=30.0, session_check_seconds=0.01, watch_seconds=0.01)
+"""Polls wait for what must come; whatever the backend does by itself, it does soon."""
+
+
+@asynccontextmanager
+async def open_lab(store: Store, *, like: Lab | None = None, **options: Any) -> AsyncIterator[Lab]:
+    """Give a lab on a local backend of its own.
+
+    Args:
+        store: Where it keeps things.
+        like: Another lab, whose types, task lists and clock it shares.
+        options: Other than :data:`OPTIONS`.
+    """
+    harness = LocalHarness(lambda: store, replace(OPTIONS, **options))
+    lab = Lab(harness)
+    if like is not None:
+        assert isinstance(like.harness, LocalHarness)
+        harness.clock = like.harness.clock
+        for name in ("_mark", "workflow", "activity", "decisions", "activities"):
+            setattr(lab, name, getattr(like, name))
+    async with harness:
+        if like is None:
+            await lab.prepare()
+        yield lab
+
+
+def clock_of(lab: Lab) -> ManualClock:
+    """Return the clock of a lab."""
+    assert isinstance(lab.harness, LocalHarness)
+    return lab.harness.clock
+
+
+def local(lab: Lab) -> LocalBackend:
+    """Return the backend of a lab as what it is."""
+    assert isinstance(lab.backend, LocalBackend)
+    return lab.backend
+
+
+def event_names(group: Group) -> list[list[str]]:
+    """Return the kinds of events that a group saves, for each of its writes."""
+    return [[type(event).__name__.removesuffix("Event") for event in write.events] for write in group.writes]
