@@ -18,7 +18,7 @@ from dataclasses import fields
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from .backends.local import LocalBackend, LocalOptions
+from .backends.local import Clock, LocalBackend, LocalOptions
 from .checks import show
 from .errors import InvalidRequestError
 from .stores.base import Store
@@ -34,8 +34,12 @@ _TO_COME = {
 }
 
 
-def connect(url: str) -> LocalBackend:
+def connect(url: str, *, clock: Clock | None = None) -> LocalBackend:
     """Return the backend at ``url``; ``async with`` opens it.
+
+    Args:
+        url: See the module.
+        clock: The time of its processes, for tests: a :class:`aioworkflow.testing.ManualClock`.
 
     Raises:
         InvalidRequestError: The URL makes no sense; the message shows the forms that do.
@@ -60,7 +64,7 @@ def connect(url: str) -> LocalBackend:
         if field.type in ("int", "float") and field.name in options
     }
     options.finish()
-    return LocalBackend(store, LocalOptions(**numbers))
+    return LocalBackend(store, LocalOptions(**numbers), clock=clock)
 
 
 def _memory(url: str, path: str) -> Store:

@@ -12,6 +12,7 @@ from aioworkflow.connect import connect
 from aioworkflow.errors import InvalidRequestError
 from aioworkflow.stores.memory import MemoryStore
 from aioworkflow.stores.sqlite import SQLiteStore
+from aioworkflow.testing import ManualClock
 
 
 def store_of(backend: LocalBackend) -> Any:
@@ -54,6 +55,11 @@ def test_options_reach_store_and_backend() -> None:
     assert (store._synchronous, store._busy_timeout) == ("NORMAL", 2.5)
     assert (backend._options.poll_seconds, backend._options.cached_runs) == (0.5, 7)
     assert connect("memory://?lease_seconds=3")._options.lease_seconds == 3.0
+
+
+def test_a_clock_reaches_the_backend() -> None:
+    clock = ManualClock()
+    assert connect("memory://", clock=clock)._clock is clock
 
 
 @pytest.mark.parametrize(
