@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from aioworkflow.backends.local import LocalBackend, LocalOptions
+from aioworkflow.backends.local import Clock, LocalBackend, LocalOptions, SystemClock
 from aioworkflow.stores.base import Group, Store
 from aioworkflow.testing import ManualClock
 from aioworkflow.testing.conformance.backend import LocalHarness
@@ -17,16 +17,31 @@ OPTIONS = LocalOptions(poll_seconds=30.0, session_check_seconds=0.01, watch_seco
 """Polls wait for what must come; whatever the backend does by itself, it does soon."""
 
 
+class LeasedHarness(LocalHarness):
+    """A harness whose backends go by a lease clock in hand."""
+
+    def __init__(self, store: Store, options: LocalOptions, lease_clock: Clock) -> None:
+        super().__init__(lambda: store, options)
+        self._store = store
+        self._lease_clock = lease_clock
+
+    def connect(self) -> LocalBackend:
+        return LocalBackend(self._store, self._options, clock=self.clock, lease_clock=self._lease_clock)
+
+
 @asynccontextmanager
-async def open_lab(store: Store, *, like: Lab | None = None, **options: Any) -> AsyncIterator[Lab]:
+async def open_lab(
+    store: Store, *, like: Lab | None = None, lease_clock: Clock | None = None, **options: Any
+) -> AsyncIterator[Lab]:
     """Give a lab on a local backend of its own.
 
     Args:
         store: Where it keeps things.
         like: Another lab, whose types, task lists and clock it shares.
+        lease_clock: What leases go by.
         options: Other than :data:`OPTIONS`.
     """
-    harness = LocalHarness(lambda: store, replace(OPTIONS, **options))
+    harness = LeasedHarness(store, replace(OPTIONS, **options), lease_clock or SystemClock())
     lab = Lab(harness)
     if like is not None:
         assert isinstance(like.harness, LocalHarness)

@@ -166,11 +166,12 @@ class Committer:
         return await self._save(batch)
 
     async def _save(self, batch: Batch) -> list[Operation]:
-        again = batch.postponed
+        again: list[Operation] = []
         for operation, error in batch.unfounded:
             self._give_up(operation, error)
         for pending in batch.broken:
             again += self._take_back(pending)
+        again += batch.postponed
         epoch = self._runs.epoch
         group, order = batch.group()
         if not order:

@@ -242,7 +242,7 @@ class Deliveries:
     def _deliver_activity(self, handover: Handover, run: CachedRun) -> None:
         scheduled_event_id = handover.scheduled_event_id
         item = run.state.items.get(scheduled_event_id)
-        if not isinstance(item, OpenActivity):  # canceled or timed out by a later request of the same group
+        if not isinstance(item, OpenActivity):  # closed by a later request of the same group
             self._feed_if_polled(self._lists.put_back(handover.waiter))
             return
         head = run.state.head
@@ -264,6 +264,9 @@ class Deliveries:
 
     def _deliver_decision(self, handover: Handover, run: CachedRun) -> None:
         head = run.state.head
+        if head.started is None or head.started.started_event_id != handover.started_event_id:
+            self._feed_if_polled(self._lists.put_back(handover.waiter))  # the run was closed by the same group
+            return
         previous = head.previous_started_event_id
         first = _first_event(handover.waiter, previous)
         events = run.events_since(first, handover.started_event_id)
