@@ -166,7 +166,7 @@ class Activities:
     async def _in_thread(self, attempt: Attempt, implementation: _Implementation) -> Any:
         """Execute a plain function. No cancellation can interrupt it, so it is waited for whatever comes."""
         work = self._loop.create_task(
-            anyio.to_thread.run_sync(implementation.execute, attempt.task, attempt, limiter=self._threads)
+            anyio.to_thread.run_sync(attempt.execute_in_thread, implementation.execute, limiter=self._threads)
         )
         while not work.done():
             try:

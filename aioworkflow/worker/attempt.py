@@ -10,7 +10,7 @@ import asyncio
 import enum
 import logging
 import threading
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Token
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -152,9 +152,7 @@ class Attempt:
         if threading.get_ident() != around.loop_thread:
             if self._pulse is None:
                 around.loop.call_soon_threadsafe(self._start_pulse)
-            if self._pending:
-                self._pending = False
-                raise asyncio.CancelledError(self._stops[-1].value)
+            self._raise_if_pending()
             return _done
         if self._pulse is None:
             self._start_pulse()
@@ -232,6 +230,16 @@ class Attempt:
             self.closes_at = self._surroundings.clock.now() + task.start_to_close_timeout
             self._surroundings.deadlines.add(self, self.closes_at)
         return True
+
+    def execute_in_thread(self, execute: Callable[[ActivityTask, Attempt], Any]) -> Any:
+        """Call ``execute``, unless the attempt was stopped while it waited for a thread."""
+        self._raise_if_pending()
+        return execute(self.task, self)
+
+    def _raise_if_pending(self) -> None:
+        if self._pending:
+            self._pending = False
+            raise asyncio.CancelledError(self._stops[-1].value)
 
     async def leave(self) -> bool:
         """End it: take back the cancellations from here; return whether there are others."""

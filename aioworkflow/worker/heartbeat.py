@@ -29,6 +29,9 @@ _AT_ONCE = 256
 _LONGEST = 60.0
 """Seconds between heartbeats where the timeout would allow more; some backends tell of a cancellation only in reply."""
 
+_SHORTEST = 0.005
+"""Seconds between heartbeats where the timeout asks for more than any backend could take."""
+
 _WITHOUT_TIMEOUT = 10.0
 """Seconds between heartbeats of an activity that asks for them but has no heartbeat timeout."""
 
@@ -56,7 +59,7 @@ class Pulse:
         self.living = living
         self._heartbeats = heartbeats
         self._timeout = math.inf if timeout is None else timeout
-        self._interval = _WITHOUT_TIMEOUT if timeout is None else min(timeout * fraction, _LONGEST)
+        self._interval = _WITHOUT_TIMEOUT if timeout is None else min(max(timeout * fraction, _SHORTEST), _LONGEST)
         self._failures = 0
         self._stopped = False
         now = heartbeats.clock.now()

@@ -58,17 +58,30 @@ class Monitor:
                 self._loop.call_soon_threadsafe(self._alive.set)
             except RuntimeError:  # the loop was closed with the worker in it
                 return
-            if self._alive.wait(self._seconds / 2):
-                continue
-            suspect = asyncio.current_task(self._loop)
-            if not self._alive.wait(self._seconds / 2):
-                self._warn(suspect)
-                self._alive.wait()
+            if self._warns_until_alive():
                 logger.warning("the event loop goes on, after %.1f s", time.monotonic() - asked)
 
-    def _warn(self, suspect: asyncio.Task[Any] | None) -> None:
-        task = asyncio.current_task(self._loop)
-        if task is not suspect:
+    def _warns_until_alive(self) -> bool:
+        """Wait for the sign of life; return whether there was reason to warn."""
+        if self._alive.wait(self._seconds / 2):
+            return False
+        suspect = self._current()
+        warned: set[bool] = set()
+        while not self._alive.wait(self._seconds / 2):
+            task = self._current()
+            blocks = task is suspect
+            if blocks not in warned:
+                warned.add(blocks)
+                self._warn(task, blocks=blocks)
+            suspect = task
+        return bool(warned)
+
+    def _current(self) -> asyncio.Task[Any] | None:
+        """Return the task that runs in the loop; None if it is a callback."""
+        return asyncio.current_task(self._loop)
+
+    def _warn(self, task: asyncio.Task[Any] | None, *, blocks: bool) -> None:
+        if not blocks:
             logger.warning(
                 "the event loop is overloaded: it has not got round in %s s, so heartbeats may be late", self._seconds
             )
@@ -77,8 +90,8 @@ class Monitor:
         if name is None:
             name = "a callback" if task is None else f"task {task.get_name()}"
         logger.warning(
-            "%s has blocked the event loop for over %s s, so heartbeats may be late; it should await, or be a plain def"
-            " (which runs in a thread). It is at:\n%s",
+            "%s blocks the event loop, which has not got round in %s s, so heartbeats may be late; it should await, or"
+            " be a plain def (which runs in a thread). It is at:\n%s",
             name,
             self._seconds,
             _stack(sys._current_frames().get(self._loop_thread)),  # noqa: SLF001 - the public way to see another thread

@@ -524,6 +524,27 @@ async def test_row_1_a_thread_learns_it_at_its_next_heartbeat(backend: ScriptedB
         assert await backend.result(task.token) == ActivityAborted("cancel requested", "half")
 
 
+async def test_row_1_what_waits_for_a_thread_does_not_begin(backend: ScriptedBackend) -> None:
+    began, gate, executed = threading.Event(), threading.Event(), list[str]()
+
+    @activity
+    def plain() -> None:
+        executed.append(current_activity().task.token)
+        began.set()
+        gate.wait()
+
+    first, second = activity_task("plain"), activity_task("plain")
+    backend.give(first)
+    async with working(backend, activities=[plain], max_threads=1):
+        await anyio.to_thread.run_sync(began.wait)
+        backend.give(second)
+        await settle()
+        backend.interrupt(second.token, Interruption.CANCEL_REQUESTED)
+        gate.set()
+        assert await backend.result(second.token) == ActivityAborted("cancel requested")
+    assert executed == [first.token]
+
+
 async def test_row_1_a_thread_that_goes_on_is_not_asked_twice(backend: ScriptedBackend) -> None:
     began, gate = threading.Event(), threading.Event()
 

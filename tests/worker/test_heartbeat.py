@@ -93,6 +93,12 @@ async def test_a_long_timeout_does_not_mean_seldom(bench: Bench) -> None:
     assert bench.sent == [None]
 
 
+async def test_a_timeout_of_nothing_does_not_mean_all_the_time(bench: Bench) -> None:
+    bench.heartbeats.start(Living(), 0.0)
+    await bench.advance(0.004, 0.002, 0.002)
+    assert bench.sent == [None]
+
+
 async def test_without_a_timeout_there_is_a_slow_pulse(bench: Bench) -> None:
     bench.heartbeats.start(Living(), None)
     await bench.advance(9.9, 0.1, 10.0)
