@@ -53,7 +53,8 @@ def handle_absent(state: ProcessState | None, request: Request, now: float, new_
             raise UnknownTaskError(f"{task} {_closed('its process', state)}")
         case ChildStarted() if state is not None and _left_by_force(state):
             # It started too late to be among the children that the policy was applied to (swf-reference 7.4).
-            return _told(state, request.child, policy_message(state, request.initiated_event_id), now, new_id)
+            child = ProcessRef(request.child.process_id)
+            return _told(state, child, policy_message(state, request.initiated_event_id), now, new_id)
         case _:
             return Outcome(state=state)
 

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from aioworkflow.decision import CompleteProcessDecision, ScheduleActivityDecision, StartChildProcessDecision
+from aioworkflow.decision import (
+    CompleteProcessDecision,
+    ContinueAsNewDecision,
+    ScheduleActivityDecision,
+    StartChildProcessDecision,
+)
 from aioworkflow.errors import UnknownProcessError, UnknownTaskError
 from aioworkflow.event import Cause
 from aioworkflow.machine.requests import (
@@ -148,5 +153,33 @@ def test_a_child_that_tells_its_start_too_late_gets_the_policy(
         assert outcome.messages == []
         return
     (message,) = outcome.messages
-    assert message.to == CHILD
+    assert message.to == ProcessRef("c"), "whichever run it is in by now"
     assert message.body == body(cause=POLICY, sender=run.ref, sender_initiated_event_id=5)
+
+
+@pytest.mark.parametrize("policy", [ChildPolicy.TERMINATE, ChildPolicy.REQUEST_CANCEL])
+def test_the_policy_finds_a_child_that_has_continued_as_new_before_its_start_was_told(policy: ChildPolicy) -> None:
+    world = World()
+    parent = world.start(child_policy=policy)
+    parent.decide(StartChildProcessDecision("Order", id="c"))
+    world.deliver()
+    parent.ask(TerminateProcess())
+    first = world.run("c")
+    first.decide(ContinueAsNewDecision())
+    world.deliver_all()
+    child = world.run("c")
+    assert child.ref != first.ref
+    assert child.head.cancel_requested == (policy is ChildPolicy.REQUEST_CANCEL)
+    assert (child.head.status is ProcessStatus.TERMINATED) == (policy is ChildPolicy.TERMINATE)
+
+
+def test_the_policy_spares_a_stranger_that_has_come_to_the_process_id_of_the_child() -> None:
+    world = World()
+    parent = world.start()
+    parent.decide(StartChildProcessDecision("Order", id="c"))
+    world.deliver()
+    parent.ask(TerminateProcess())
+    world.run("c").decide(CompleteProcessDecision())
+    stranger = world.start("c")
+    world.deliver_all()
+    assert stranger.head.status is ProcessStatus.OPEN
