@@ -417,6 +417,20 @@ def test_17_no_history_is_longer_than_its_limit(limit: int) -> None:
     assert limit - 3 <= len(run.history) <= limit
 
 
+@pytest.mark.parametrize("limit", range(14, 24))
+def test_17_the_longest_step_at_the_end_of_a_history(limit: int) -> None:
+    run = World(limited(events=limit)).start()
+    run.decide(WORK)
+    for _ in range(4):
+        run.ask(SignalProcess(signal="s"))
+    if run.head.status is ProcessStatus.OPEN:
+        run.take_decision()
+    if run.head.status is ProcessStatus.OPEN:
+        run.answer(CancelActivityDecision("a"))
+    assert len(run.history) <= limit
+    assert (run.last.cause is Cause.EVENT_LIMIT_EXCEEDED) if limit < 19 else run.head.status is ProcessStatus.OPEN
+
+
 def test_18_a_start_that_comes_too_late_meets_the_policy() -> None:
     world = World()
     parent = world.start()

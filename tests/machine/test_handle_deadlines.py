@@ -169,6 +169,19 @@ def test_attempts_are_counted_until_one_is_answered() -> None:
     assert run.head.previous_started_event_id == 12
 
 
+def test_a_decision_that_nobody_takes_from_a_sticky_list_goes_back() -> None:
+    run = World().start()
+    run.decide(task_list="mine", task_list_schedule_to_start_timeout=5.0)
+    run.ask(SignalProcess(signal="s"))
+    scheduled = run.last.event_id
+    run.news()
+    run.pass_time(5)
+    assert run.news() == ["DecisionTimedOut", "DecisionScheduled"]
+    event = run.only(DecisionTimedOutEvent)
+    assert (event.timeout_type, event.scheduled_event_id, event.started_event_id) == (S2S, scheduled, 0)
+    assert run.last.task_list == "orders"
+
+
 def test_a_decision_without_a_timeout_waits_for_ever() -> None:
     run = World().start(decision_timeout=None)
     run.take_decision()

@@ -11,6 +11,7 @@ import pytest
 from aioworkflow.decision import (
     CompleteProcessDecision,
     ContinueAsNewDecision,
+    Decision,
     ScheduleActivityDecision,
     SignalProcessDecision,
     StartChildProcessDecision,
@@ -23,6 +24,7 @@ from aioworkflow.machine.handle import Outcome, handle
 from aioworkflow.machine.requests import (
     CompleteDecisionTask,
     HeartbeatActivityTask,
+    ReleaseTasks,
     Request,
     SignalProcess,
     StartActivityTask,
@@ -30,6 +32,7 @@ from aioworkflow.machine.requests import (
     StartProcess,
     TerminateProcess,
 )
+from aioworkflow.machine.state import ProcessState
 from aioworkflow.types import ProcessRef
 from tests.machine.world import ENVIRONMENT, NOW, World, limited, start_request
 
@@ -171,3 +174,29 @@ def test_a_history_ends_before_it_gets_too_long(fields: dict[str, Any]) -> None:
     assert isinstance(run.last, ProcessTerminatedEvent)
     assert run.last.cause is Cause.EVENT_LIMIT_EXCEEDED
     assert len(run.history) == 8
+
+
+@pytest.mark.parametrize(
+    ("decisions", "request_"),
+    [
+        ([ScheduleActivityDecision("Work", id=id) for id in "ab"], ReleaseTasks(session="dead")),
+        ([StartChildProcessDecision("Order", id=id) for id in "ab"], TerminateProcess()),
+    ],
+)
+def test_the_order_in_which_a_store_returns_the_items_is_of_no_account(
+    decisions: list[Decision], request_: Request
+) -> None:
+    world = World()
+    run = world.start()
+    run.decide(*decisions)
+    world.deliver_all()
+    for activity_id in list(run.state.activities):
+        run.take_activity(activity_id, session="dead")
+    loaded = ProcessState(copy.deepcopy(run.head), dict(reversed(copy.deepcopy(run.state.items).items())))
+    assert loaded == run.state
+    first, second = (
+        handle(state, request_, now=NOW, new_id=lambda: "id", environment=ENVIRONMENT) for state in (run.state, loaded)
+    )
+    assert first.events == second.events
+    assert first.messages == second.messages
+    assert max(len(first.events), len(first.messages)) > 1

@@ -194,12 +194,12 @@ class ReplayingWorld(World):
 
 
 def reload(state: ProcessState | None) -> ProcessState | None:
-    """Return the state as it comes back from a store."""
+    """Return the state as it comes back from a store, which has no order of the items."""
     if state is None:
         return None
     head = msgspec.json.decode(msgspec.json.encode(state.head), type=Head)
     items = msgspec.json.decode(msgspec.json.encode(list(state.items.values())), type=list[OpenItem])
-    loaded = ProcessState(head, {item.event_id: item for item in items})
+    loaded = ProcessState(head, {item.event_id: item for item in reversed(items)})
     assert loaded == state
     return loaded
 

@@ -272,7 +272,7 @@ def test_wrong_seconds(value: Any) -> None:
 )
 def test_a_wrong_start(field: str, values: list[Any]) -> None:
     limits = Limits(payload=6, tags=3)
-    check_start(start_request(), limits)
+    check_start(start_request(tags=("a", "b", "c")), limits)
     for value in values:
         with pytest.raises(InvalidRequestError):
             check_start(start_request(**{field: value}), limits)
