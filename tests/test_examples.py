@@ -222,7 +222,8 @@ def test_file_report_names_what_it_cannot_read(tmp_path: Path) -> None:
 
 def test_file_report_tells_what_is_wrong(tmp_path: Path) -> None:
     assert "--report FILE" in run(tmp_path, FILE_REPORT, "--help").stdout
-    assert run(tmp_path, FILE_REPORT, "nowhere", status=1).stderr.endswith("No such file or directory: 'nowhere'\n")
+    wrong = run(tmp_path, FILE_REPORT, "nowhere", status=1)
+    assert re.fullmatch(r"error: .* No such file or directory: '.*nowhere'\n", wrong.stderr)
     (tmp_path / "mine.db").write_text("this is no database, and must not become one; " * 100)
     wrong = run(tmp_path, FILE_REPORT, tmp_path, "--report", "mine", status=1)
     assert wrong.stderr.startswith("error: ")
