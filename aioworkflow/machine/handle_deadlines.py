@@ -34,6 +34,7 @@ def release_tasks(transition: Transition, request: ReleaseTasks) -> None:
         for item in transition.state.items.values()
         if type(item) is OpenActivity and item.session == request.session
     ]
+    held.sort(key=lambda item: item.event_id)  # a store has no order of them
     for item in held:
         if not transition.is_open:
             return

@@ -204,12 +204,13 @@ class Transition(Outcome):
     def close_by_force(self, event: ProcessTerminatedEvent | ProcessTimedOutEvent) -> None:
         """Close the run without asking its decider: its child policy is applied (swf-reference 7.4)."""
         state = self.state
-        children = [item for item in state.items.values() if type(item) is OpenChild]
+        children = [state.items[event_id] for event_id in sorted(state.children)]  # a store has no order of them
         self.close(event)
         self.tell_parent()
         if event.child_policy is ChildPolicy.ABANDON:
             return
         for child in children:
+            assert type(child) is OpenChild
             if child.started_event_id:  # of the others the policy waits for their ChildStarted
                 self.send(ProcessRef(child.process_id), policy_message(state, child.event_id))
 
