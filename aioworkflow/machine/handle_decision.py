@@ -70,6 +70,8 @@ def _check(request: CompleteDecisionTask, transition: Transition) -> None:
     check_payload("execution_context", request.execution_context, limits.payload)
     if request.task_list is not None:
         check_task_list(request.task_list)
-        check_seconds("task_list_schedule_to_start_timeout", request.task_list_schedule_to_start_timeout)
+        timeout = request.task_list_schedule_to_start_timeout
+        if timeout is not None:
+            check_seconds("task_list_schedule_to_start_timeout", timeout, optional=False)
     elif request.task_list_schedule_to_start_timeout is not None:
         raise InvalidRequestError("task_list_schedule_to_start_timeout goes with a task_list")

@@ -122,7 +122,7 @@ def check_decisions(decisions: Sequence[Decision], environment: Environment) -> 
 
 def _check_settings(settings: StartSettings, limits: Limits) -> None:
     check_payload("input", settings.input_json, limits.payload)
-    if settings.tags:
+    if settings.tags != ():
         if not isinstance(settings.tags, tuple | list):
             raise InvalidRequestError(f"tags must be a tuple of str, not {show(settings.tags)}")
         if len(settings.tags) > limits.tags:

@@ -6,14 +6,18 @@ import pytest
 
 from aioworkflow.decision import (
     CompleteProcessDecision,
+    ContinueAsNewDecision,
+    Decision,
     RecordMarkerDecision,
     ScheduleActivityDecision,
+    StartChildProcessDecision,
     StartTimerDecision,
 )
 from aioworkflow.errors import InvalidDecisionError, InvalidRequestError, PayloadTooLargeError, UnknownTaskError
 from aioworkflow.event import DecisionCompletedEvent, DecisionScheduledEvent, DecisionStartedEvent
 from aioworkflow.machine.requests import CompleteDecisionTask, SignalProcess, StartDecisionTask
-from tests.machine.world import NOW, Run, World, limited, refused
+from aioworkflow.types import UNSET
+from tests.machine.world import NOW, Run, World, forced, limited, refused
 
 SIGNAL = SignalProcess(signal="s")
 
@@ -212,6 +216,17 @@ def test_a_wrong_batch_is_refused_as_a_whole_and_the_task_stays_open() -> None:
     assert run.news()[-1] == "ProcessCompleted"
 
 
+@pytest.mark.parametrize("tags", [None, 0, {}, set(), "", b"", "vip", {"vip"}])
+@pytest.mark.parametrize("decision", [StartChildProcessDecision("Order", id="c"), ContinueAsNewDecision()])
+def test_tags_that_are_no_tuple_are_refused_before_anything_is_done(decision: Decision, tags: object) -> None:
+    run = World().start()
+    run.take_decision()
+    wrong = answer_to(run, decisions=(RecordMarkerDecision("m"), forced(decision, tags=tags)))
+    refused(InvalidDecisionError, run, wrong, match="decision 2.*tags must be a tuple")
+    run.answer(forced(decision, tags=["vip"]))
+    assert run.last.tags == ("vip",)
+
+
 @pytest.mark.parametrize(
     ("fields", "error", "match"),
     [
@@ -220,6 +235,7 @@ def test_a_wrong_batch_is_refused_as_a_whole_and_the_task_stays_open() -> None:
         ({"task_list": ""}, InvalidRequestError, "task_list"),
         ({"task_list": "l", "task_list_schedule_to_start_timeout": -1.0}, InvalidRequestError, "0 to"),
         ({"task_list": "l", "task_list_schedule_to_start_timeout": float("nan")}, InvalidRequestError, "nan"),
+        ({"task_list": "l", "task_list_schedule_to_start_timeout": UNSET}, InvalidRequestError, "0 to"),
         ({"task_list_schedule_to_start_timeout": 1.0}, InvalidRequestError, "goes with a task_list"),
     ],
 )
