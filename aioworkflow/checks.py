@@ -78,7 +78,7 @@ def check_text(value: Any, field: str, limit: int, *, least: int = 0) -> str:
         )
     if found := _not_in_texts(value):
         raise InvalidRequestError(f"{field} must not contain {found[0]!a}: {show(value)}")
-    return value
+    return _plain(value)
 
 
 def check_name(value: Any, field: str, limit: int = NAME_LIMIT) -> str:
@@ -89,7 +89,12 @@ def check_name(value: Any, field: str, limit: int = NAME_LIMIT) -> str:
         raise InvalidRequestError(f"{field} must not contain {found[0]!a}: {show(value)}")
     if value == "arn":
         raise InvalidRequestError(f"{field} must not be the word 'arn'")
-    return str(value)
+    return _plain(value)
+
+
+def _plain(value: str) -> str:
+    """Return the text of a str as an exact str, which every store takes (``str()`` would name the member of an enum)."""
+    return value if type(value) is str else str.__str__(value)
 
 
 def check_version(value: Any, field: str = "version") -> str:
@@ -162,9 +167,9 @@ def check_process(value: Any, field: str = "process") -> ProcessRef:
         return ProcessRef(check_name(value, field))
     if not isinstance(value, ProcessRef):
         raise InvalidRequestError(f"{field} must be a process id or a ProcessRef, not {show(value)}")
-    check_name(value.process_id, f"{field}.process_id")
-    check_text(value.run_id, f"{field}.run_id", RUN_ID_LIMIT)
-    return value
+    return ProcessRef(
+        check_name(value.process_id, f"{field}.process_id"), check_text(value.run_id, f"{field}.run_id", RUN_ID_LIMIT)
+    )
 
 
 _setting_checks = {

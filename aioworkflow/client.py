@@ -234,7 +234,7 @@ class ProcessHandle:
             UnknownProcessError: There is no such open process.
             PayloadError: The data have no JSON form.
         """
-        check_label(name, "name")
+        name = check_label(name, "name")
         data_json = encode_optional(data)
         await self._tell(lambda run: self._backend.signal_process(run, name, data_json))
 

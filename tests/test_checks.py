@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Callable
 from datetime import timedelta
@@ -173,8 +174,22 @@ def test_a_duration_may_be_obligatory() -> None:
 
 def test_subclasses_become_plain_values() -> None:
     assert type(check_name(Text("x"), "field")) is str
+    assert type(check_label(Text("x"), "field")) is str
+    assert [type(tag) for tag in check_tags([Text("x")])] == [str]
+    assert [type(text) for text in check_process(ProcessRef(Text("x"), Text("y")))] == [str, str]
     assert type(check_priority(Number(3))) is int
     assert type(check_duration(Number(3), "field")) is float
+
+
+class Names(str, enum.Enum):  # noqa: UP042 - the older kind, whose str() is "Names.ORDERS"
+    ORDERS = "orders"
+
+
+@pytest.mark.parametrize("check", [check_name, check_task_list, check_label, check_reason])
+def test_the_member_of_an_enum_counts_as_its_text(check: Callable[..., Any]) -> None:
+    checked = check(Names.ORDERS, "field")
+    assert type(checked) is str
+    assert checked == "orders"
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,13 @@ def start_activity_task(transition: Transition, request: StartActivityTask) -> N
             f"activity task {event_id} of process {transition.state.ref} does not wait: it was handed out before, "
             "canceled, or has timed out"
         )
-    check_identity(request.identity)
+    identity = check_identity(request.identity)
     transition.append(
         ActivityStartedEvent(
             event_id=transition.next_event_id,
             timestamp=transition.timestamp,
             scheduled_event_id=event_id,
-            identity=request.identity,
+            identity=identity,
         )
     )
     item.session = request.session
@@ -79,7 +79,7 @@ def _closing_event(
         raise InvalidRequestError(
             f"the result must be ActivityCompleted, ActivityAborted or ActivityFailed, not {show(result)}"
         )
-    check_reason(result.reason)
+    reason = check_reason(result.reason)
     check_payload("details", result.details_json, longest)
     if isinstance(result, ActivityFailed):
         return ActivityFailedEvent(
@@ -87,7 +87,7 @@ def _closing_event(
             timestamp=transition.timestamp,
             scheduled_event_id=item.event_id,
             started_event_id=item.started_event_id,
-            reason=result.reason,
+            reason=reason,
             details_json=result.details_json,
         )
     return ActivityAbortedEvent(
@@ -95,7 +95,7 @@ def _closing_event(
         timestamp=transition.timestamp,
         scheduled_event_id=item.event_id,
         started_event_id=item.started_event_id,
-        reason=result.reason,
+        reason=reason,
         details_json=result.details_json,
         cancel_requested_event_id=item.cancel_requested_event_id,
     )

@@ -22,13 +22,13 @@ def start_decision_task(transition: Transition, request: StartDecisionTask) -> N
             f"decision task {request.scheduled_event_id} of process {transition.state.ref} does not wait: it was "
             "handed out before, has timed out, or another one is out"
         )
-    check_identity(request.identity)
+    identity = check_identity(request.identity)
     transition.append(
         DecisionStartedEvent(
             event_id=transition.next_event_id,
             timestamp=transition.timestamp,
             scheduled_event_id=request.scheduled_event_id,
-            identity=request.identity,
+            identity=identity,
         )
     )
     started = transition.state.head.started

@@ -13,14 +13,15 @@ __all__ = ["cancel_process", "signal_process", "terminate_process"]
 
 def signal_process(transition: Transition, request: SignalProcess) -> None:
     """Add a signal and tell its sender (swf-reference 3.10, 7.5)."""
+    signal = request.signal
     if request.sender is None:
-        check_label(request.signal, "signal")
+        signal = check_label(signal, "signal")
         check_payload("input", request.input_json, transition.environment.limits.payload)
     transition.trigger(
         ProcessSignaledEvent(
             event_id=transition.next_event_id,
             timestamp=transition.timestamp,
-            signal=request.signal,
+            signal=signal,
             input_json=request.input_json,
             sender=request.sender,
             sender_initiated_event_id=request.sender_initiated_event_id,
@@ -62,11 +63,12 @@ def cancel_process(transition: Transition, request: CancelProcess) -> None:
 def terminate_process(transition: Transition, request: TerminateProcess) -> None:
     """Close the run at once (swf-reference 7.3)."""
     head = transition.head
+    reason = request.reason
     if request.cause is Cause.CHILD_POLICY_APPLIED:
         if not _is_parent(transition, request):
             return
     else:
-        check_reason(request.reason)
+        reason = check_reason(reason)
         check_payload("details", request.details_json, transition.environment.limits.payload)
         if request.child_policy is not None:
             check_child_policy(request.child_policy)
@@ -74,7 +76,7 @@ def terminate_process(transition: Transition, request: TerminateProcess) -> None
         ProcessTerminatedEvent(
             event_id=transition.next_event_id,
             timestamp=transition.timestamp,
-            reason=request.reason,
+            reason=reason,
             details_json=request.details_json,
             child_policy=head.child_policy if request.child_policy is None else request.child_policy,
             cause=request.cause,

@@ -69,16 +69,14 @@ def check_payload(field: str, text: object, longest: int) -> None:
             raise InvalidRequestError(f"{field} is not proper Unicode: {error}") from None
 
 
-def check_reason(reason: object) -> None:
-    """Check why something failed, was aborted or is terminated; it may be missing."""
-    if reason is not None:
-        check_text(reason, "reason", REASON_LIMIT)
+def check_reason(reason: object) -> str | None:
+    """Return why something failed, was aborted or is terminated, as a plain str; it may be missing."""
+    return None if reason is None else check_text(reason, "reason", REASON_LIMIT)
 
 
-def check_identity(identity: object) -> None:
-    """Check the name under which a worker polls; it may be missing."""
-    if identity is not None:
-        check_text(identity, "identity", IDENTITY_LIMIT)
+def check_identity(identity: object) -> str | None:
+    """Return the name under which a worker polls, as a plain str; it may be missing."""
+    return None if identity is None else check_text(identity, "identity", IDENTITY_LIMIT)
 
 
 def check_seconds(field: str, value: Any, *, optional: bool = True) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from aioworkflow.decision import (
@@ -14,6 +15,7 @@ from aioworkflow.decision import (
 )
 from aioworkflow.errors import InvalidRequestError, PayloadTooLargeError
 from aioworkflow.event import (
+    AnyEvent,
     Cause,
     ProcessCancelRequestedEvent,
     ProcessSignaledEvent,
@@ -25,10 +27,13 @@ from aioworkflow.machine.requests import (
     ChildClosed,
     SignalDelivered,
     SignalProcess,
+    StartActivityTask,
+    StartDecisionTask,
     TerminateProcess,
 )
+from aioworkflow.result import ActivityAborted, ActivityFailed
 from aioworkflow.types import ChildPolicy, ProcessRef, ProcessStatus
-from tests.machine.world import NOW, Run, World, limited, refused
+from tests.machine.world import NOW, Run, World, forced, limited, refused
 
 SENDER = ProcessRef("sender", "run")
 POLICY = Cause.CHILD_POLICY_APPLIED
@@ -227,3 +232,25 @@ def test_the_policy_follows_a_child_that_continued_as_new() -> None:
     world.deliver_all()
     assert isinstance(world.run("c").last, ProcessTerminatedEvent)
     assert len(world.run("c").history) == 3, "it is the second run"
+
+
+# --- what is kept can be stored --------------------------------------------------------------------------
+
+
+class Text(str):
+    __slots__ = ()
+
+
+def test_texts_are_kept_as_plain_ones() -> None:
+    """A store refuses a subclass of str, and one refused value holds up everybody."""
+    run = World().start()
+    run.ask(SignalProcess(signal=Text("s")))
+    run.ask(StartDecisionTask(scheduled_event_id=2, identity=Text("me")))
+    run.answer(ScheduleActivityDecision("Work", id="a"), ScheduleActivityDecision("Work", id="b"))
+    for activity_id, result in (("a", ActivityAborted()), ("b", ActivityFailed())):
+        run.ask(StartActivityTask(scheduled_event_id=run.activity(activity_id).event_id, identity=Text("me")))
+        run.finish_activity(activity_id, forced(result, reason=Text("why")))
+    run.ask(TerminateProcess(reason=Text("why")))
+    assert run.only(ProcessTerminatedEvent).reason == "why"
+    assert run.only(ProcessSignaledEvent).signal == "s"
+    assert msgspec.json.decode(msgspec.json.encode(run.history), type=list[AnyEvent]) == run.history
