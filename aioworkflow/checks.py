@@ -93,7 +93,7 @@ def check_name(value: Any, field: str, limit: int = NAME_LIMIT) -> str:
 
 
 def _plain(value: str) -> str:
-    """Return the text of a str as an exact str, which every store takes (``str()`` would name the member of an enum)."""
+    """Return the text of a str as an exact str, which every store takes; ``str()`` would name an enum's member."""
     return value if type(value) is str else str.__str__(value)
 
 
