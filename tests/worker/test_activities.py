@@ -861,17 +861,18 @@ async def run_until_cancelled(backend: ScriptedBackend, *activities: Activity) -
 
 
 async def test_a_thread_in_a_turn_cancelled_by_others_is_waited_for(backend: ScriptedBackend) -> None:
-    gate = threading.Event()
+    began, gate = threading.Event(), threading.Event()
 
     @activity
     def plain() -> None:
+        began.set()
         gate.wait()
         heartbeat_from_thread()
 
     task = activity_task("plain")
     backend.give(task)
     async with working(backend, activities=[plain]) as worker:
-        await settle()
+        await anyio.to_thread.run_sync(began.wait)
         (attempt,) = worker._acting.attempts
         attempt.host.cancel()
         await settle()
