@@ -15,11 +15,14 @@ from .transition import Transition
 
 __all__ = ["fire_deadlines", "release_tasks"]
 
+_SLACK = 0.000_001
+"""Seconds. Who rounds a deadline to whole microseconds may wake up this much too early, and is not sent away again."""
+
 
 def fire_deadlines(transition: Transition, request: FireDeadlines) -> None:
     """Let all that is due happen, in the order of its time, of equal times the lower event id first."""
     state = transition.state
-    while (due := state.next_due()) is not None and due[0] <= transition.now:
+    while (due := state.next_due()) is not None and due[0] - transition.now < _SLACK:
         _fire(transition, due[1])
         transition.enforce_event_limit()
 

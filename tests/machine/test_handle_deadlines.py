@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aioworkflow.decision import (
     RecordMarkerDecision,
@@ -49,6 +53,19 @@ def test_nothing_happens_before_its_time() -> None:
     assert run.news() == []
     assert outcome.events == []
     assert outcome.touched == set()
+
+
+@given(start=st.floats(0, 4e9), delay=st.floats(0, 1e6), rounded=st.sampled_from([round, math.ceil]))
+def test_who_keeps_deadlines_in_microseconds_wakes_up_in_time(
+    start: float, delay: float, rounded: Callable[[float], int]
+) -> None:
+    run = World(now=start, checked=False).start()
+    run.decide(StartTimerDecision(delay, id="t"))
+    deadline = run.state.next_deadline()
+    assert deadline is not None
+    run.world.now = rounded(deadline * 1_000_000) / 1_000_000
+    run.ask(FireDeadlines())
+    assert isinstance(run.history[-2], TimerFiredEvent)
 
 
 # --- timers ----------------------------------------------------------------------------------------------
