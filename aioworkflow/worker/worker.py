@@ -314,9 +314,9 @@ class Worker:
             self._monitor.stop()
 
     def _name_of(self, task: asyncio.Task[Any]) -> str | None:
-        """Tell what a task of this worker is busy with."""
+        """Tell, in the monitor's thread, what a task of this worker is busy with."""
         for attempt in tuple(self._acting.attempts):
-            if attempt.host is task:
+            if getattr(attempt, "host", None) is task:  # one that ends meanwhile has none
                 return str(attempt)
         turn = self._deciding.turns.get(task)
         return None if turn is None else str(turn)
