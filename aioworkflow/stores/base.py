@@ -188,7 +188,8 @@ class Store(Protocol):
         """Keep a session alive (creating it at first) and return the ids of the dead ones.
 
         Dead are others whose lease has expired at ``now``, or whose OS process is known to be gone. A dead session
-        stays listed until :meth:`end_session`.
+        stays listed until :meth:`end_session`. Where the lease stands at ``expires_at`` already nothing is written, so
+        that looking for the dead often does not disturb others.
         """
         ...
 

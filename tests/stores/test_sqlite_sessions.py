@@ -151,3 +151,15 @@ async def test_a_system_without_locks(store: SQLiteStore, path: Path, monkeypatc
     assert await dead(store, NOW + 8) == ["other"]
     assert await store._call(lambda: held.renew("third", NOW, NOW + 20)) == []
     await store._call(held.close)
+
+
+async def test_a_lease_that_stands_is_not_written_again(store: SQLiteStore, path: Path) -> None:
+    other = SQLiteStore(path)
+    await other.open()
+    await store.renew_session("one", now=NOW, expires_at=NOW + 10)
+    assert await other.changed()
+    assert await store.renew_session("one", now=NOW + 1, expires_at=NOW + 10) == []
+    assert not await other.changed()
+    await store.renew_session("one", now=NOW + 2, expires_at=NOW + 12)
+    assert await other.changed()
+    await other.close()

@@ -29,6 +29,9 @@ __all__ = ["Upkeep"]
 
 _logger = logging.getLogger("aioworkflow.local")
 
+_RENEWED_AT = 2 / 3
+"""The share of a lease that is left when it is renewed; before that others are looked at, and nothing is written."""
+
 _FALLBACK_PERIOD = 5.0
 """Seconds between looks at the database for what no hint told of: deadlines, undelivered messages."""
 
@@ -60,6 +63,7 @@ class Upkeep:
         self._deliveries = deliveries
         self._lists = lists
         self._runs = runs
+        self._expires_at = 0.0
         self._deadline: float | None = None
         self._alarm: Alarm | None = None
         self._deadline_due = anyio.Event()
@@ -128,7 +132,10 @@ class Upkeep:
     async def renew_session(self) -> None:
         """Renew the lease once, and release what dead sessions held."""
         now = self._lease_clock.now()
-        dead = await self._store.renew_session(self._session, now=now, expires_at=now + self._options.lease_seconds)
+        lease = self._options.lease_seconds
+        if not lease * _RENEWED_AT <= self._expires_at - now <= lease:
+            self._expires_at = now + lease
+        dead = await self._store.renew_session(self._session, now=now, expires_at=self._expires_at)
         for session in dead:
             released = await self.release(session)
             await self._store.end_session(session)

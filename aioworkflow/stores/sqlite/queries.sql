@@ -122,6 +122,9 @@ SELECT kind, type FROM type ORDER BY kind, name, version
 -- outbox --
 SELECT message FROM message WHERE sent_at < ? ORDER BY sent_at, id LIMIT ?
 
+-- lease --
+SELECT expires_at FROM session WHERE session = ?
+
 -- renew_session --
 UPDATE session SET expires_at = ? WHERE session = ?
 

@@ -34,12 +34,13 @@ class Sessions:
         self._held: dict[str, int] = {}
 
     def renew(self, session: str, now: float, expires_at: float) -> Sequence[str]:
-        """Keep a session alive, and return the ids of the dead ones."""
-        with transaction(self._connection, QUERIES["begin"]):
-            if not self._connection.execute(QUERIES["renew_session"], (expires_at, session)).rowcount:
-                locked = self._lock(session)
-                self._connection.execute(QUERIES["insert_session"], (session, expires_at, locked))
-            others = self._connection.execute(QUERIES["other_sessions"], (session,)).fetchall()
+        """Keep a session alive, and return the ids of the dead ones; a lease that is as asked is not written again."""
+        if self._connection.execute(QUERIES["lease"], (session,)).fetchone() != (expires_at,):
+            with transaction(self._connection, QUERIES["begin"]):
+                if not self._connection.execute(QUERIES["renew_session"], (expires_at, session)).rowcount:
+                    locked = self._lock(session)
+                    self._connection.execute(QUERIES["insert_session"], (session, expires_at, locked))
+        others = self._connection.execute(QUERIES["other_sessions"], (session,)).fetchall()
         return [other for other, expiry, locked in others if expiry <= now or (locked and self._is_unlocked(other))]
 
     def end(self, session: str) -> None:
