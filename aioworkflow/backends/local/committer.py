@@ -182,6 +182,9 @@ class Committer:
             for pending in order:
                 self._fail(pending, error)
             return again
+        except Exception as error:
+            again += [operation for pending in order for operation in self._take_back(pending)]
+            return await self._one_by_one(again, error)
         except BaseException:
             for pending in order:
                 self._fail(pending, BackendClosedError("the backend was closed while the request was being saved"))
@@ -192,6 +195,19 @@ class Committer:
             else:
                 self._settle(pending, epoch)
         return again
+
+    async def _one_by_one(self, operations: list[Operation], error: Exception) -> list[Operation]:
+        """There is something that the store cannot take: the request that brought it fails, and harms no other."""
+        if len(operations) == 1:
+            _logger.error(
+                "a request of type %s on process %s cannot be saved; this is a bug in aioworkflow",
+                type(operations[0].request).__name__,
+                operations[0].process,
+                exc_info=error,
+            )
+            self._give_up(operations[0], error)
+            return []
+        return [again for operation in operations for again in await self._attempt([operation])]
 
     async def _load(self, operations: list[Operation]) -> dict[str, str]:
         """Bring the runs that are asked for into the cache; return the latest run ids of processes without an open run
