@@ -91,10 +91,10 @@ from aioworkflow.machine.requests import (
     StartProcess,
     TerminateProcess,
 )
-from aioworkflow.machine.state import Head, OpenChild, OpenItem, OpenRequest, ProcessState
+from aioworkflow.machine.state import Head, OpenItem, ProcessState
 from aioworkflow.result import ActivityAborted, ActivityCompleted, ActivityFailed
 from aioworkflow.types import UNSET, ChildPolicy, ProcessRef, ProcessStatus
-from tests.machine.world import World, limited, start_request
+from tests.machine.world import World, assert_families_agree, limited, start_request
 
 EVENT_LIMIT = 70
 
@@ -449,15 +449,7 @@ class Processes(RuleBasedStateMachine):
     def teardown(self) -> None:
         """When all messages have come, parents and children agree, and no request is without its answer."""
         self.world.deliver_all()
-        open_runs = {run: state for run, state in self.world.states.items() if state.head.status is ProcessStatus.OPEN}
-        children = {(state.head.parent, state.head.parent_initiated_event_id) for state in open_runs.values()}
-        for state in open_runs.values():
-            for item in state.items.values():
-                assert not isinstance(item, OpenRequest)
-                if isinstance(item, OpenChild):
-                    assert item.started_event_id
-                    assert (state.ref, item.event_id) in children
-            assert_parent_agrees(self.world, state)
+        assert_families_agree(self.world)
 
 
 def assert_each_closes_once(history: Sequence[AnyEvent]) -> None:
@@ -500,29 +492,6 @@ def assert_one_decision_at_a_time(history: Sequence[AnyEvent]) -> None:
             case DecisionTimedOutEvent():
                 assert event.started_event_id == out
                 out = 0
-
-
-def assert_parent_agrees(world: World, child: ProcessState) -> None:
-    """Check an open child after all messages have come."""
-    parent_ref = child.head.parent
-    if parent_ref is None:
-        return
-    parent = world.states[parent_ref.run_id]
-    if parent.head.status is ProcessStatus.OPEN:
-        assert child.head.parent_initiated_event_id in parent.items
-    elif parent.head.status in (ProcessStatus.TERMINATED, ProcessStatus.TIMED_OUT):
-        policy = parent.head.child_policy
-        assert policy is not ChildPolicy.TERMINATE
-        if policy is ChildPolicy.REQUEST_CANCEL:
-            assert any(head.cancel_requested for head in lineage_of(world, child.head))
-
-
-def lineage_of(world: World, head: Head) -> list[Head]:
-    """Return the heads of a run and of those that it continues."""
-    found = [head]
-    while found[-1].continued_run_id is not None:
-        found.append(world.states[found[-1].continued_run_id].head)
-    return found
 
 
 Processes.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)

@@ -364,6 +364,39 @@ def slow_item_deadlines(item: OpenItem) -> list[tuple[float, float | None]]:
             return []
 
 
+def assert_families_agree(world: World) -> None:
+    """Check a world in which no message is on its way."""
+    states = [state for state in world.states.values() if state.head.status is ProcessStatus.OPEN]
+    links = {(state.head.parent, state.head.parent_initiated_event_id) for state in states}
+    for state in states:
+        for item in state.items.values():
+            assert not isinstance(item, OpenRequest), "every request is answered"
+            if isinstance(item, OpenChild):
+                assert item.started_event_id
+                assert (state.ref, item.event_id) in links, "who counts as open is open"
+        parent = state.head.parent
+        if parent is not None:
+            assert_parent_agrees(world, world.states[parent.run_id], state)
+
+
+def assert_parent_agrees(world: World, parent: ProcessState, child: ProcessState) -> None:
+    if parent.head.status is ProcessStatus.OPEN:
+        assert child.head.parent_initiated_event_id in parent.items
+    elif parent.head.status in (ProcessStatus.TERMINATED, ProcessStatus.TIMED_OUT):
+        policy = parent.head.child_policy
+        assert policy is not ChildPolicy.TERMINATE, "nobody is left behind"
+        if policy is ChildPolicy.REQUEST_CANCEL:
+            assert any(head.cancel_requested for head in lineage_of(world, child.head))
+
+
+def lineage_of(world: World, head: Head) -> list[Head]:
+    """Return the heads of a run and of those that it continues."""
+    found = [head]
+    while found[-1].continued_run_id is not None:
+        found.append(world.states[found[-1].continued_run_id].head)
+    return found
+
+
 def refused(error: type[AioworkflowError], run: Run, request: Request, match: str | None = None) -> str:
     """Check that a request is refused with ``error`` and return the message."""
     with pytest.raises(error, match=match) as caught:
