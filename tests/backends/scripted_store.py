@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from aioworkflow.backend import ProcessFilter, ProcessInfo
@@ -58,7 +59,14 @@ class ScriptedStore:
 
     async def next_call(self, method: str, times: int = 1) -> None:
         """Wait until a method has been called, and has returned, so many times from now on."""
+        async with self.calling(method, times):
+            pass
+
+    @asynccontextmanager
+    async def calling(self, method: str, times: int = 1) -> AsyncIterator[None]:
+        """Wait at the end until a method has been called, and has returned, so many times since the beginning."""
         goal = self.returns[method] + times
+        yield
         async with self._called:
             await self._called.wait_for(lambda: self.returns[method] >= goal)
 

@@ -41,14 +41,14 @@ def test_references_to_processes(ref: ProcessRef) -> None:
     ],
 )
 def test_wrong_references_to_processes(ref: Any) -> None:
-    with pytest.raises(InvalidRequestError, match="process|run_id"):
+    with pytest.raises(InvalidRequestError, match=r"process|run_id"):
         check_ref(ref)
 
 
 @pytest.mark.parametrize("ref", ["W", ("W", "1"), None, TypeRef(""), TypeRef("W", ""), TypeRef("W", "v" * 65)])
 def test_wrong_references_to_types(ref: Any) -> None:
     check_type_ref(TypeRef("W", "1"))
-    with pytest.raises(InvalidRequestError, match="TypeRef|characters"):
+    with pytest.raises(InvalidRequestError, match=r"TypeRef|characters"):
         check_type_ref(ref)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import anyio
 import pytest
 
-from aioworkflow.backends.local import batch as batch_module
 from aioworkflow.decision import (
     CancelActivityDecision,
     ContinueAsNewDecision,
@@ -204,15 +203,14 @@ async def test_a_successor_goes_to_a_poll_that_waits(lab: Lab, store: ScriptedSt
 async def test_a_fault_takes_a_successor_with_it(
     lab: Lab, store: ScriptedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handle = batch_module.handle
     faults = [ZeroDivisionError("a bug")]
 
     def faulty(state: Any, request: Any, **how: Any) -> Any:
         if isinstance(request, SignalProcess) and request.signal == "bad" and faults:
             raise faults.pop()
-        return handle(state, request, **how)
+        return handle_module.handle(state, request, **how)
 
-    monkeypatch.setattr(batch_module, "handle", faulty)
+    monkeypatch.setattr("aioworkflow.backends.local.batch.handle", faulty)
     process = await lab.start()
     decision = await lab.poll_decision()
     async with one_group(lab, store):
@@ -230,7 +228,7 @@ async def test_a_fault_without_a_run(lab: Lab, monkeypatch: pytest.MonkeyPatch) 
     def faulty(*args: Any, **how: Any) -> Any:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(batch_module, "handle", faulty)
+    monkeypatch.setattr("aioworkflow.backends.local.batch.handle", faulty)
     with pytest.raises(ZeroDivisionError):
         await lab.start()
 

@@ -320,9 +320,7 @@ async def test_callers_get_the_error_of_a_commit_and_nothing_is_changed(
     assert one(await lab.history(process), ProcessSignaledEvent).signal == "t"
 
 
-async def test_after_a_commit_that_failed_but_was_saved_the_saved_state_counts(
-    lab: Lab, store: ScriptedStore
-) -> None:
+async def test_after_a_commit_that_failed_but_was_saved_the_saved_state_counts(lab: Lab, store: ScriptedStore) -> None:
     process = await lab.start()
     store.fail("commit", AWAY, after=True)
     with pytest.raises(BackendUnavailableError):

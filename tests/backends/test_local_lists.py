@@ -88,18 +88,19 @@ async def test_a_claimed_poll_may_be_abandoned() -> None:
 
 async def test_polls_that_went_away_want_nothing(task_list: TaskList) -> None:
     gone, other = waiter(), waiter()
-    assert not task_list.wants_tasks
+    wants = [task_list.wants_tasks]
     task_list.add_waiter(gone)
-    assert task_list.wants_tasks
+    wants.append(task_list.wants_tasks)
     gone.future.cancel()
-    assert not task_list.wants_tasks
+    wants.append(task_list.wants_tasks)
     task_list.add_waiter(other)
-    assert task_list.wants_tasks
+    wants.append(task_list.wants_tasks)
     task_list.complete = True
-    assert not task_list.wants_tasks
+    wants.append(task_list.wants_tasks)
     task_list.add_hint("r", 5, 0, 0.0)
+    wants.append(task_list.wants_tasks)
+    assert wants == [False, True, False, True, False, True]
     assert task_list.has_hints
-    assert task_list.wants_tasks
 
 
 async def test_old_polls_expire(task_list: TaskList) -> None:
@@ -147,12 +148,13 @@ def test_what_the_database_knows_is_learnt(task_list: TaskList) -> None:
 def test_there_are_not_too_many_hints(task_list: TaskList, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists_module, "_MOST_HINTS", 3)
     task_list.learn([waiting(run_id) for run_id in "abc"], complete=True)
-    assert task_list.complete
+    complete = [task_list.complete]
     task_list.add_hint("d", 5, 0, 0.0)
-    assert not task_list.complete
+    complete.append(task_list.complete)
     assert hints(task_list) == ["a", "b", "c"]
     task_list.learn([waiting(run_id) for run_id in "abcd"], complete=True)
-    assert not task_list.complete
+    complete.append(task_list.complete)
+    assert complete == [True, False, False]
 
 
 # --- all lists -----------------------------------------------------------------------------------------------------

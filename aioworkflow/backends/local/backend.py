@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
@@ -170,7 +171,7 @@ class LocalBackend:
                 self._tasks = tasks
                 tasks.start_soon(self._committer.run)
                 await self._upkeep.renew_session()
-                await self._upkeep.deliver_messages(older_than=self._clock.now())
+                await self._upkeep.deliver_messages(older_than=math.inf)  # also if the clock was set back since
                 for work in self._upkeep.duties:
                     tasks.start_soon(work)
                 started.set_result(None)
@@ -181,9 +182,10 @@ class LocalBackend:
                     _logger.error("closing took over %s s; held tasks time out later", self._options.close_seconds)
                 tasks.cancel_scope.cancel()
         except Exception as error:
-            self._failure = error
-            _logger.critical("the backend has stopped", exc_info=error)
-            raise
+            self._failure = cause = _only_cause(error)
+            if started.done():
+                _logger.critical("the backend has stopped", exc_info=cause)
+            raise cause from None
         finally:
             self._open = False
             self._lists.end_polls()
@@ -405,6 +407,13 @@ class LocalBackend:
         if stored is None or process.process_id not in ("", stored.head.process_id):
             raise UnknownProcessError(f"there is no process {process}")
         return stored
+
+
+def _only_cause(error: Exception) -> Exception:
+    """Return the one error in a group of one."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _info(stored: StoredProcess) -> ProcessInfo:

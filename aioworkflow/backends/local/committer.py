@@ -115,7 +115,7 @@ class Committer:
             await self._idle.wait()
 
     async def run(self) -> None:
-        """Work until cancelled; requests still queued then are failed."""
+        """Work until cancelled; requests still queued then are failed, and polls that a task was claimed for end."""
         operations: list[Operation] = []
         try:
             while True:
@@ -137,6 +137,8 @@ class Committer:
             self._closed = True
             self._idle.set()
             for operation in [*operations, *self._queue]:
+                if operation.waiter is not None:
+                    operation.waiter.abandon()
                 operation.fail(BackendClosedError("the backend was closed before the request was carried out"))
 
     async def _attempt(self, operations: list[Operation]) -> list[Operation]:

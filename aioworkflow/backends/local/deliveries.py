@@ -13,10 +13,10 @@ import anyio
 import msgspec
 
 from ...backend import Interruption, OnInterrupt
-from ...errors import BackendError, StoreError
+from ...errors import AioworkflowError, BackendError, StoreError, UnknownTaskError
 from ...event import ActivityScheduledEvent, AnyEvent
 from ...machine.handle import Outcome
-from ...machine.requests import CompleteActivityTask
+from ...machine.requests import CompleteActivityTask, HandOffActivityTask, HeartbeatActivityTask
 from ...machine.state import OpenActivity
 from ...stores.base import Store, TaskKind
 from ...task import ActivityTask, DecisionTask
@@ -69,6 +69,8 @@ class Deliveries:
 
     def settled(self, pending: PendingRun) -> None:
         """Take in one committed run."""
+        if pending.refused is not None:
+            self._forget_dead(pending.refused)
         outcome = pending.outcome
         if outcome is None:
             return
@@ -186,6 +188,18 @@ class Deliveries:
             type(item) is OpenActivity and item.started_event_id == task.started_event_id for item in stored.items
         )
 
+    def _forget_dead(self, refused: Sequence[tuple[Operation, AioworkflowError]]) -> None:
+        """Who asks about a task that others have closed is told by the error, and holds it no longer."""
+        for operation, error in refused:
+            request = operation.request
+            if isinstance(error, UnknownTaskError) and isinstance(
+                request, HeartbeatActivityTask | CompleteActivityTask | HandOffActivityTask
+            ):
+                holders = self._holders.get(operation.run_id, {})
+                holders.pop(request.scheduled_event_id, None)
+                if not holders:
+                    self._holders.pop(operation.run_id, None)
+
     def _interrupt(self, pending: PendingRun, run: CachedRun, outcome: Outcome) -> None:
         """Tell holders of tasks that are canceled or closed, but not those who have just answered themselves."""
         state = run.state
@@ -260,7 +274,8 @@ class Deliveries:
         if scheduled_event_id in run.inputs:
             self.give(handover.waiter, task)
         else:
-            self._spawn_for(handover.waiter, lambda: self._deliver_with_input(handover.waiter, task))
+            version = run.version
+            self._spawn_for(handover.waiter, lambda: self._deliver_with_input(handover.waiter, task, run, version))
 
     def _deliver_decision(self, handover: Handover, run: CachedRun) -> None:
         head = run.state.head
@@ -296,11 +311,14 @@ class Deliveries:
 
         self._spawn(run)
 
-    async def _deliver_with_input(self, waiter: Waiter, task: ActivityTask) -> None:
+    async def _deliver_with_input(self, waiter: Waiter, task: ActivityTask, run: CachedRun, version: int) -> None:
         """Deliver an activity that was scheduled before its run was loaded: its input is in the history."""
         events = await self._read(task.process.run_id, task.scheduled_event_id, task.scheduled_event_id)
         scheduled = events[0]
         assert isinstance(scheduled, ActivityScheduledEvent)
+        if run.version != version and not await self._is_open(task):  # closed while its input was being read
+            self._feed(self._lists.put_back(waiter))
+            return
         self.give(waiter, msgspec.structs.replace(task, input_json=scheduled.input_json))
 
     async def _deliver_with_events(self, waiter: Waiter, task: DecisionTask, first: int) -> None:

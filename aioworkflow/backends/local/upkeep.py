@@ -37,6 +37,9 @@ _FALLBACK_PERIOD = 5.0
 
 _MESSAGES_PER_QUERY = 500
 
+_RUNS_PER_LOOK = 200
+"""Of the runs whose end is awaited so many are looked at in each period, in turns."""
+
 
 class Upkeep:
     """The background work of one local backend."""
@@ -67,6 +70,7 @@ class Upkeep:
         self._deadline: float | None = None
         self._alarm: Alarm | None = None
         self._deadline_due = anyio.Event()
+        self._looked_at = 0
 
     @property
     def duties(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
@@ -139,7 +143,7 @@ class Upkeep:
         for session in dead:
             released = await self.release(session)
             await self._store.end_session(session)
-            await self.deliver_messages(older_than=now)
+            await self.deliver_messages(older_than=math.inf)
             _logger.warning(
                 "session %s is gone; %d of its processes were told that their tasks timed out", session, released
             )
@@ -149,9 +153,9 @@ class Upkeep:
         released = 0
         while run_ids := await self._store.held_by(session):
             taken = await self._submit_all(ReleaseTasks(session=session), run_ids)
-            released += taken
             if not taken:
-                break
+                return released
+            released += taken
         return released
 
     async def deliver_messages(self, *, older_than: float) -> None:
@@ -194,7 +198,7 @@ class Upkeep:
         """A transaction failed that may have been saved all the same: see to what it may have brought."""
         await self.deliver_messages(older_than=math.inf)
         self._deadline_due.set()
-        await self._look_for_closed()
+        await self._look_for_closed(self._deliveries.awaited_runs)
 
     async def on_foreign_change(self) -> None:
         """Look at everything that a write of somebody else may concern."""
@@ -202,27 +206,31 @@ class Upkeep:
         self._lists.forget_completeness()
         self._feed()
         self._deadline_due.set()
-        await self._look_for_closed()
+        await self._look_for_closed(self._deliveries.awaited_runs)
 
     async def repeat(self) -> None:
         """Do slowly what hints should have brought at once, for ever."""
         while True:
             await anyio.sleep(_FALLBACK_PERIOD)
+            self._lists.forget_completeness()
             self._feed()
-            await self._guarded("the outbox", self._deliver_forgotten)
             self._deadline_due.set()
+            await self._guarded("what was forgotten", self._find_forgotten)
 
-    async def _deliver_forgotten(self) -> None:
+    async def _find_forgotten(self) -> None:
         await self.deliver_messages(older_than=self._clock.now() - _FALLBACK_PERIOD)
+        awaited = self._deliveries.awaited_runs
+        self._looked_at = 0 if self._looked_at >= len(awaited) else self._looked_at
+        await self._look_for_closed(awaited[self._looked_at : self._looked_at + _RUNS_PER_LOOK])
+        self._looked_at += _RUNS_PER_LOOK
 
     def _feed(self) -> None:
         for task_list in self._lists:
             if task_list.wants_tasks:
                 self._committer.feed(task_list)
 
-    async def _look_for_closed(self) -> None:
-        awaited = self._deliveries.awaited_runs
-        for run_id, stored in (await self._store.load(awaited)).items() if awaited else ():
+    async def _look_for_closed(self, run_ids: Sequence[str]) -> None:
+        for run_id, stored in (await self._store.load(run_ids)).items() if run_ids else ():
             head = stored.head
             if head.closed_at is not None:
                 events = await self._store.history(run_id, after=head.last_event_id - 1, limit=1)
