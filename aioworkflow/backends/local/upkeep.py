@@ -117,9 +117,11 @@ class Upkeep:
     async def _taken(futures: Sequence[asyncio.Future[Any]]) -> int:
         """Wait for requests to be carried out; return how many were (the others came too late)."""
         taken = 0
+        if futures:
+            await asyncio.wait(futures)
         for future in futures:
             try:
-                await future
+                future.result()
                 taken += 1
             except UnknownResourceError as error:
                 _logger.debug("a request of the upkeep came too late: %s", error)
