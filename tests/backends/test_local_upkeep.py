@@ -135,7 +135,9 @@ async def test_what_a_dead_session_held_is_released(
             with caplog.at_level(logging.WARNING):
                 task = await alive.poll_decision()
             assert one(task.events, DecisionTimedOutEvent).started_event_id == decision.started_event_id
-            timed_out = [(event.timeout_type, event.started_event_id) for event in every(task.events, ActivityTimedOutEvent)]
+            timed_out = [
+                (event.timeout_type, event.started_event_id) for event in every(task.events, ActivityTimedOutEvent)
+            ]
             assert timed_out == [(TimeoutType.HEARTBEAT, 8), (TimeoutType.START_TO_CLOSE, 9)]
             with pytest.raises(UnknownTaskError):
                 await alive.backend.complete_decision_task(decision.token)

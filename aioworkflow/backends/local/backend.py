@@ -152,16 +152,20 @@ class LocalBackend:
         await self._shut()
 
     async def _shut(self) -> None:
-        """Save what is waiting, give back what this session holds, stop, disconnect; bounded and not to be
-        cancelled.
+        """Save what is waiting, give back what this session holds, stop, disconnect. It takes no longer than
+        ``close_seconds``, so a cancellation can wait for that.
         """
+        self._stop.set()
+        cancelled: asyncio.CancelledError | None = None
         with anyio.CancelScope(shield=True):
-            try:
-                if self._host is not None:
-                    self._stop.set()
+            while self._host is not None and not self._host.done():
+                try:
                     await asyncio.wait([self._host])
-            finally:
-                await self._store.close()
+                except asyncio.CancelledError as error:
+                    cancelled = error
+            await self._store.close()
+        if cancelled is not None:
+            raise cancelled
         if self._host is not None:
             self._host.result()
 
@@ -192,8 +196,8 @@ class LocalBackend:
             self._deliveries.end(BackendClosedError("the backend was closed"))
 
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        if self._tasks is not None:
-            self._tasks.start_soon(work)
+        assert self._tasks is not None
+        self._tasks.start_soon(work)
 
     def _check_open(self) -> None:
         if not self._open:
