@@ -119,6 +119,8 @@ class Activities:
             if stop is Stop.CLOSED:
                 logger.info("%s was stopped: its task is closed", attempt)
             elif cancelled:
+                if not stop and isinstance(outcome, asyncio.CancelledError):
+                    logger.warning("%s was cancelled together with the asyncio task that ran it", attempt)
                 await self._tell_all_the_same(attempt, _result(attempt, outcome, stop or Stop.SHUTDOWN))
             else:
                 await self._report(attempt, _result(attempt, outcome, stop))
@@ -151,6 +153,8 @@ class Activities:
         try:
             if implementation.in_thread:
                 value = await self._in_thread(attempt, implementation)
+                if inspect.isawaitable(value):  # plain only from outside, as some decorators make it
+                    value = await attempt.back_in_loop(value)
             else:
                 value = await implementation.execute(task, attempt)
             if type(value) in _results:
@@ -160,7 +164,7 @@ class Activities:
             return error
         except ActivityAborted as aborted:
             return aborted
-        except Exception as error:
+        except (Exception, BaseExceptionGroup) as error:
             return ActivityFailed(error)
 
     async def _in_thread(self, attempt: Attempt, implementation: _Implementation) -> Any:

@@ -10,10 +10,10 @@ import asyncio
 import enum
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Token
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from ..activity import ActivityContext, activity_context
 from ..backend import Interruption
@@ -26,6 +26,8 @@ from .timing import Alarm, Clock, Deadlines
 __all__ = ["Attempt", "Stop", "Surroundings"]
 
 logger = logging.getLogger("aioworkflow.worker")
+
+T = TypeVar("T")
 
 _YIELD_EVERY = 0.02
 """An activity that heartbeats in a tight loop lets others run this often, in seconds."""
@@ -236,6 +238,15 @@ class Attempt:
         self._raise_if_pending()
         return execute(self.task, self)
 
+    async def back_in_loop(self, work: Awaitable[T]) -> T:
+        """Await what the thread has returned; from here on it can be cancelled."""
+        self._in_thread = False
+        if self._pending:
+            self._pending = False
+            self._cancels += 1
+            self.host.cancel()
+        return await work
+
     def _raise_if_pending(self) -> None:
         if self._pending:
             self._pending = False
@@ -272,6 +283,7 @@ class Attempt:
 
     def close(self) -> None:
         """Let go of everything."""
+        self._running = False
         if self._pulse is not None:
             self._pulse.stop()
             self._pulse = None

@@ -162,6 +162,7 @@ class Decisions:
             await self._decide(turn, workflow)
         except asyncio.CancelledError:
             if not turn.cancels or await take_back(turn.host, turn.cancels):
+                logger.warning("%s was cancelled together with the asyncio task that ran it", turn)
                 raise
             if turn.late:
                 logger.error("%s did not answer within its decision timeout and was cancelled", turn)

@@ -89,7 +89,7 @@ class Poller(Generic[T]):
         *,
         poll: Callable[[str], Coroutine[Any, Any, T | None]],
         handle: Callable[[T], Coroutine[Any, Any, None]],
-        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         ended: Callable[[BaseException | None], None],
         places: Places,
         clock: Clock,
@@ -104,7 +104,7 @@ class Poller(Generic[T]):
             poll: Polls once.
             handle: Does the work of a task.
             spawn: Starts an asyncio task in the worker's group.
-            ended: Called at the end of each turn, with what it raised.
+            ended: Called after each turn, with the error that it raised, before its place is given back.
             places: Shared with the pollers of other task lists.
             clock: Tells what is quick.
             back_off: Says how long to wait after faults.
@@ -136,7 +136,7 @@ class Poller(Generic[T]):
         wanted = max(self._target // 2, 1)
         while self._polls < wanted and not self._stopping and self._places.take(self):
             self._polls += 1
-            self._spawn(self._turn())
+            self._spawn(self._turn()).add_done_callback(self._turn_done)
 
     def stop(self) -> None:
         """Start no more polls, and end those that wait: at once if that loses no task, else when the backend ends them.
@@ -163,23 +163,31 @@ class Poller(Generic[T]):
             while (item := await self._next(task)) is not None:
                 self._polls -= 1
                 self.fill()
-                await self._handle(item)
-                self._polls += 1
+                try:
+                    await self._handle(item)
+                finally:
+                    self._polls += 1
                 if self._polls > self._target or self._places.are_wanted or not _is_fresh(task, clean):
                     break
         except asyncio.CancelledError as error:
-            self._ended(error)
             if not task.cancelling():
                 raise BackendError(f"the backend cancelled its caller ({self._task_list!r})") from error
             raise
-        except BaseException as error:
-            self._ended(error)
-            raise
-        finally:
-            self._polls -= 1
-            self._places.give_back(self)
+
+    def _turn_done(self, turn: asyncio.Task[None]) -> None:
+        """See to what comes after a turn, also after one that was cancelled before it began.
+
+        A cancelled one is replaced: the worker's own group cancels only when the pollers were halted before, so it was
+        somebody else, perhaps the very activity. (In Python before 3.13 an ``asyncio.TaskGroup`` in which something
+        fails leaves its task counted as cancelled.)
+        """
+        error = None if turn.cancelled() else turn.exception()
+        if error is not None:
+            self.halt()
+        self._ended(error)
+        self._polls -= 1
+        self._places.give_back(self)
         self.fill()
-        self._ended(None)
 
     async def _next(self, task: asyncio.Task[Any]) -> T | None:
         """Poll until a task comes; None when this poll is one too many."""

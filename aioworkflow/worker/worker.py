@@ -55,7 +55,8 @@ class Worker:
 
     On entry it registers its types and begins to poll. On exit it polls no more, lets its activities go on for the
     grace period, then cancels them and tells how they ended. If the surrounding task is cancelled there is no grace. A
-    fault that does not pass ends it: it cancels the block and raises that fault.
+    fault that does not pass ends it: it cancels the block and raises that fault (as an exception group if faults of
+    several types came at once).
 
     Args:
         backend: Where tasks come from; must be open.
@@ -136,9 +137,10 @@ class Worker:
             # An error of the block is not the group's: it would come out wrapped.
             await self._group.__aexit__(type(cancelled) if cancelled else None, cancelled, None)
         except BaseExceptionGroup as group:
-            if len(group.exceptions) > 1:
+            first, *others = group.exceptions
+            if any(type(other) is not type(first) for other in others):
                 raise
-            raise group.exceptions[0] from group.exceptions[0].__cause__
+            raise first from first.__cause__  # one fault, though every poll has met it
         finally:
             if self._alarm is not None:
                 self._alarm.cancel()

@@ -251,6 +251,82 @@ async def test_a_plain_function_runs_in_a_thread_with_its_context(backend: Scrip
         assert await backend.result(task.token) == ActivityCompleted([False, "of the worker", "plain-1"])
 
 
+class Decorated(Activity):
+    """Plain from outside, and yet a coroutine is what does the work."""
+
+    def __init__(self) -> None:
+        self.called, self.gate = threading.Event(), threading.Event()
+        self.waits = asyncio.Event()
+
+    def execute(self, task: ActivityTask, worker: ActivityContext) -> Any:
+        self.called.set()
+        self.gate.wait()
+        return self.work(worker)
+
+    async def work(self, worker: ActivityContext) -> bool:
+        await worker.heartbeat("half")
+        self.waits.set()
+        if current_activity().task.input:
+            await asyncio.Event().wait()
+        return threading.current_thread() is threading.main_thread()
+
+
+async def test_a_coroutine_that_a_plain_function_returns_is_awaited_in_the_loop(backend: ScriptedBackend) -> None:
+    decorated = Decorated()
+    decorated.gate.set()
+    task = activity_task("Decorated", input_json="false")
+    backend.give(task)
+    async with working(backend, activities=[decorated]):
+        assert await backend.result(task.token) == ActivityCompleted(True)
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_a_coroutine_that_a_plain_function_returns_can_be_cancelled(
+    backend: ScriptedBackend, early: bool
+) -> None:
+    decorated = Decorated()
+    task = activity_task("Decorated", input_json="true")
+    backend.give(task)
+    async with working(backend, activities=[decorated]):
+        await anyio.to_thread.run_sync(decorated.called.wait)
+        if early:
+            backend.interrupt(task.token, Interruption.CANCEL_REQUESTED)
+        decorated.gate.set()
+        if not early:
+            await decorated.waits.wait()
+            backend.interrupt(task.token, Interruption.CANCEL_REQUESTED)
+        assert await backend.result(task.token) == ActivityAborted("cancel requested", "half")
+
+
+async def test_an_error_in_a_task_group_of_the_activity_ends_neither_turns_nor_worker(backend: ScriptedBackend) -> None:
+    async def fail(task: ActivityTask, worker: ActivityContext) -> None:
+        async with asyncio.TaskGroup() as group:  # before Python 3.13 it leaves its task counted as cancelled
+            group.create_task(raising())
+
+    async def raising() -> None:
+        raise ValueError("no input")
+
+    async with working(backend, activities=[Act(fail)]):
+        for number in range(20):
+            task = activity_task(token=str(number))
+            backend.give(task)
+            result = await backend.result(task.token)
+            assert isinstance(result, ActivityFailed)
+            assert "ValueError: no input" in result.details["traceback"]
+
+
+async def test_a_base_exception_group_is_a_failure_too(backend: ScriptedBackend) -> None:
+    async def fail(task: ActivityTask, worker: ActivityContext) -> None:
+        raise BaseExceptionGroup("several", [asyncio.CancelledError("inner")])
+
+    task = activity_task()
+    backend.give(task)
+    async with working(backend, activities=[Act(fail)]):
+        result = await backend.result(task.token)
+    assert isinstance(result, ActivityFailed)
+    assert result.reason == "BaseExceptionGroup: several (1 sub-exception)"
+
+
 async def test_a_plain_function_that_raises_fails(backend: ScriptedBackend) -> None:
     @activity
     def plain() -> None:
@@ -753,7 +829,9 @@ class Breaker:
         self.hosts[0].cancel()
 
 
-async def test_row_5_a_turn_cancelled_by_others_tells_and_goes_on_being_cancelled(backend: ScriptedBackend) -> None:
+async def test_row_5_a_turn_cancelled_by_others_tells_and_goes_on_being_cancelled(
+    backend: ScriptedBackend, caplog: pytest.LogCaptureFixture
+) -> None:
     breaker = Breaker(backend, waiting(), activity_task())
     gate = asyncio.Event()
     backend.script["complete_activity_task"].append(gate)
@@ -767,7 +845,9 @@ async def test_row_5_a_turn_cancelled_by_others_tells_and_goes_on_being_cancelle
         gate.set()
         await settle()
         assert breaker.hosts[0].cancelled()
+        await backend.until(backend.waiting)  # the worker goes on
     assert backend.told("complete_activity_task") == [ActivityAborted("worker shutdown")]
+    assert any("was cancelled together with the asyncio task" in message for message in messages(caplog))
 
 
 async def test_row_5_the_telling_is_bounded(backend: ScriptedBackend, caplog: pytest.LogCaptureFixture) -> None:

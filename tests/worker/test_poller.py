@@ -50,8 +50,9 @@ class Bench:
         self.pollers.append(poller)
         return poller
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         self.turns.append(self.group.create_task(work))
+        return self.turns[-1]
 
     def back_off(self, failures: int, error: BackendUnavailableError) -> float:
         self.delays.append(failures)
@@ -409,12 +410,35 @@ async def test_a_poll_that_the_backend_itself_cancels_is_an_error_and_not_a_quie
 
 
 @pytest.mark.parametrize("stopping", [False, True])
-async def test_a_cancellation_from_outside_goes_on(bench: Bench, stopping: bool) -> None:
+async def test_a_poll_that_somebody_else_cancels_is_replaced(bench: Bench, stopping: bool) -> None:
     poller = await started(bench)
     if stopping:
         poller.stop()  # which cancels the poll, too
     bench.turns[0].cancel()
     await settle()
     assert bench.turns[0].cancelled()
-    assert isinstance(bench.ended[0], asyncio.CancelledError)
-    assert poller.turns == 0
+    assert bench.ended == [None]
+    assert poller.turns == bench.polls() == (0 if stopping else 1)
+
+
+async def test_a_turn_that_is_cancelled_before_it_begins_gives_back_its_place(bench: Bench) -> None:
+    poller = bench.poller("list", Places(1, 1))
+    poller.fill()
+    bench.turns[0].cancel()
+    await settle()
+    assert (poller.turns, bench.polls()) == (1, 1)
+    poller.stop()
+    await settle()
+    assert (poller.turns, bench.ended) == (0, [None, None])
+
+
+async def test_a_handler_that_ends_cancelled_leaves_as_many_polls(bench: Bench) -> None:
+    poller = await started(bench)
+    await bench.give("a", took=1)
+    assert bench.polls() == 1
+    bench.turns[0].cancel()
+    await settle()
+    assert (bench.turns[0].cancelled(), bench.ended) == (True, [None])
+    assert (poller.turns, bench.polls()) == (1, 1)
+    await bench.give("b", took=1)
+    assert (bench.handled, bench.polls()) == (["a", "b"], 1)

@@ -14,7 +14,13 @@ import pytest
 
 from aioworkflow.activity import Activity, ActivityAborted, ActivityCompleted, activity
 from aioworkflow.decision import CompleteProcessDecision
-from aioworkflow.errors import BackendUnavailableError, InvalidRequestError, LimitExceededError, StoreError
+from aioworkflow.errors import (
+    BackendClosedError,
+    BackendUnavailableError,
+    InvalidRequestError,
+    LimitExceededError,
+    StoreError,
+)
 from aioworkflow.testing import ManualClock
 from aioworkflow.types import TypeRef
 from aioworkflow.worker import Worker, WorkerOptions
@@ -330,17 +336,23 @@ async def test_a_fault_that_does_not_pass_cancels_the_block_and_comes_out(backen
     assert task.cancelling() == 0
 
 
-async def test_several_faults_come_out_as_a_group(backend: ScriptedBackend) -> None:
-    async def work() -> None:
-        async with Worker(backend, activities=[Act, function]):
-            await backend.until(lambda: len(backend.polls) == 2)
-            backend.give(StoreError("one"))
-            backend.give(StoreError("two"), to="elsewhere")
-            await asyncio.Event().wait()
+async def broken_at_once(backend: ScriptedBackend, one: Exception, other: Exception) -> None:
+    async with Worker(backend, activities=[Act, function]):
+        await backend.until(lambda: len(backend.polls) == 2)
+        backend.give(one)
+        backend.give(other, to="elsewhere")
+        await asyncio.Event().wait()
 
+
+async def test_faults_of_several_types_come_out_as_a_group(backend: ScriptedBackend) -> None:
     with pytest.raises(ExceptionGroup) as caught:
-        await work()
+        await broken_at_once(backend, StoreError("one"), BackendClosedError("two"))
     assert sorted(map(str, caught.value.exceptions)) == ["one", "two"]
+
+
+async def test_a_fault_that_every_poll_meets_comes_out_once(backend: ScriptedBackend) -> None:
+    with pytest.raises(StoreError, match=r"one|two"):
+        await broken_at_once(backend, StoreError("one"), StoreError("two"))
 
 
 async def test_a_fault_after_an_error_of_the_block_has_it_as_context(backend: ScriptedBackend) -> None:
