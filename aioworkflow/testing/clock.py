@@ -12,6 +12,7 @@ clock.
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import itertools
 from collections.abc import AsyncIterator, Callable
@@ -53,11 +54,18 @@ class ManualClock:
         return self._now
 
     def call_at(self, when: float, callback: Callable[[], object]) -> _Alarm:
-        """Call ``callback`` when the clock is moved to ``when`` or past it; at its next move, if that is past
-        already.
+        """Call ``callback`` when the clock is moved to ``when`` or past it.
+
+        If that is past already, call it soon, as any clock does (outside an event loop: at the next move).
         """
         alarm = _Alarm(callback)
         heapq.heappush(self._alarms, (when, next(self._order), alarm))
+        if when <= self._now:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                return alarm
+            loop.call_soon(self.advance, 0.0)
         return alarm
 
     @property

@@ -71,6 +71,15 @@ def test_an_alarm_set_in_the_past_rings_at_the_next_move() -> None:
     assert clock.now() == 50.0
 
 
+async def test_an_alarm_set_in_the_past_rings_soon_in_an_event_loop() -> None:
+    clock = ManualClock(start=50.0)
+    rung = anyio.Event()
+    clock.call_at(50.0, rung.set)
+    assert not rung.is_set()
+    await rung.wait()
+    assert clock.now() == 50.0
+
+
 def test_an_alarm_may_set_another_that_is_due_in_the_same_move() -> None:
     clock = ManualClock(start=0.0)
     rung: list[float] = []
