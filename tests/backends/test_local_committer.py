@@ -18,7 +18,9 @@ from aioworkflow.decision import (
     StartChildProcessDecision,
 )
 from aioworkflow.errors import (
+    BackendClosedError,
     BackendUnavailableError,
+    LimitExceededError,
     ProcessAlreadyRunningError,
     StoreError,
     UnknownProcessError,
@@ -31,13 +33,17 @@ from aioworkflow.event import (
     ExternalProcessSignaledEvent,
     ProcessContinuedAsNewEvent,
     ProcessSignaledEvent,
+    SignalProcessFailedEvent,
 )
+from aioworkflow.machine import handle as handle_module
+from aioworkflow.machine.requests import CancelProcess, SignalProcess
 from aioworkflow.result import ActivityCompleted
+from aioworkflow.stores.base import TaskKind
 from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
 from aioworkflow.testing.conformance.backend.expect import every, kinds, one
 from aioworkflow.testing.conformance.backend.lab import Lab
 from aioworkflow.types import ProcessRef, ProcessStatus
-from tests.backends.labs import clock_of, event_names, open_lab
+from tests.backends.labs import clock_of, event_names, local, open_lab
 from tests.backends.scripted_store import ScriptedStore
 
 AWAY = BackendUnavailableError("the database is away")
@@ -497,9 +503,6 @@ async def test_seeing_to_that_goes_on_when_the_database_is_back(lab: Lab, store:
 async def test_a_fault_in_the_rules_concerns_only_its_request(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from aioworkflow.machine import handle as handle_module
-    from aioworkflow.machine.requests import SignalProcess
-
     process = await lab.start()
     signal = handle_module._HANDLERS[SignalProcess]
 
@@ -533,3 +536,94 @@ async def test_lists_that_have_no_polls_any_more_are_not_asked_for(lab: Lab, sto
         await asyncio.wait([poll])
         hold.release()
     assert store.calls["waiting"] == 0
+
+
+async def test_requests_after_the_end_are_refused(store: ScriptedStore) -> None:
+    async with open_lab(store) as lab:
+        committer = local(lab)._committer
+        committer.feed(local(lab)._lists.get(TaskKind.ACTIVITY, "l"))
+    with pytest.raises(BackendClosedError, match="closed"):
+        committer.submit(CancelProcess(), ProcessRef("p"))
+
+
+async def test_a_claim_that_is_not_carried_out_any_more_ends_its_poll(lab: Lab, database: MemoryDatabase) -> None:
+    await lab.start()
+    store = ScriptedStore(MemoryStore(database))
+    async with open_lab(store, like=lab, close_seconds=0.01) as leaving:
+        hold = store.hold("load")
+        poll = asyncio.create_task(leaving.backend.poll_decision_task(lab.decisions))
+        await hold.reached.wait()
+        start = asyncio.create_task(leaving.start("too late"))
+        await anyio.wait_all_tasks_blocked()
+    assert await poll is None
+    with pytest.raises(BackendClosedError):
+        await start
+    await lab.decide()
+
+
+async def test_a_request_that_is_being_saved_at_the_end_has_failed(store: ScriptedStore) -> None:
+    async with open_lab(store, close_seconds=0.01) as lab:
+        hold = store.hold("commit")
+        start = asyncio.create_task(lab.start())
+        await hold.reached.wait()
+    with pytest.raises(BackendClosedError, match="while the request was being saved"):
+        await start
+
+
+async def test_types_that_others_registered_are_asked_for(lab: Lab, other: Lab) -> None:
+    activity = await other.add_activity("new")
+    await lab.begin(lab.schedule(activity=activity))
+    assert (await lab.poll_activity()).activity == activity
+
+
+@pytest.mark.usefixtures("little_rest")
+async def test_a_claim_that_the_store_cannot_take_is_tried_again(lab: Lab, store: ScriptedStore) -> None:
+    process = await lab.start()
+    store.fail("commit", ZeroDivisionError("a bug of the store"), times=3)
+    assert (await lab.poll_decision()).process == process
+    assert store.calls["commit"] == 5
+
+
+async def test_a_claim_on_a_run_that_is_gone_lets_its_poll_wait(lab: Lab, database: MemoryDatabase) -> None:
+    process = await lab.start()
+    store = ScriptedStore(MemoryStore(database))
+    async with open_lab(store, like=lab) as other:
+        hold = store.hold("load")
+        poll = asyncio.create_task(other.poll_decision())
+        await hold.reached.wait()
+        del database.runs[process.run_id]
+        del database.open_runs[process.process_id]
+        database.lists[TaskKind.DECISION].clear()
+        hold.release()
+        again = await other.start("again")
+        assert (await poll).process == again
+
+
+@pytest.mark.usefixtures("little_rest")
+async def test_a_message_to_nobody_is_answered_though_the_database_fails(lab: Lab, store: ScriptedStore) -> None:
+    sender = await lab.start()
+    decision = await lab.poll_decision()
+    hold, delivery = store.hold("commit"), store.hold("commit")
+    answer = asyncio.create_task(lab.answer(decision, SignalProcessDecision(ProcessRef("nobody"), "s")))
+    await hold.reached.wait()
+    hold.release()
+    await delivery.reached.wait()
+    await answer
+    store.fail("commit", AWAY)
+    delivery.release()
+    await lab.told(sender, SignalProcessFailedEvent)
+
+
+async def test_a_message_that_the_rules_refuse_is_consumed(
+    lab: Lab, database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(transition: object, request: object) -> None:
+        raise LimitExceededError("no more signals")
+
+    monkeypatch.setitem(handle_module._HANDLERS, SignalProcess, refuse)
+    receiver = await lab.begin(word="receiver")
+    sender = await lab.begin(
+        SignalProcessDecision(receiver, "s"), StartChildProcessDecision(lab.workflow, id="c", task_list="elsewhere")
+    )
+    await lab.told(sender, ChildProcessStartedEvent)
+    assert database.messages == {}

@@ -149,7 +149,7 @@ class SwallowsResults(LocalBackend):
 class SkipsEvents(LocalBackend):
     async def history(self, process: ProcessRef, *, after: int = 0) -> AsyncIterator[Sequence[AnyEvent]]:
         async for page in super().history(process, after=after):
-            yield page[::2]
+            yield page[:1]
 
 
 class NeverContinues(LocalBackend):
@@ -195,7 +195,7 @@ def test_expectations_that_hold() -> None:
     equal(1, 1)
     true([1], "it is there")
     with refused(KeyError, ValueError):
-        raise ValueError
+        int("x")
     assert one([EVENT], MarkerRecordedEvent) is EVENT
     assert every([EVENT, EVENT], MarkerRecordedEvent) == [EVENT, EVENT]
     assert kinds([EVENT]) == ["MarkerRecorded"]

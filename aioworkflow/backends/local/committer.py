@@ -185,7 +185,7 @@ class Committer:
                 self._fail(pending, error)
             return again
         except Exception as error:
-            again += [operation for pending in order for operation in self._take_back(pending)]
+            again += [operation for pending in order for operation in self._take_back(pending, self._feed_later)]
             return await self._one_by_one(again, error)
         except BaseException:
             for pending in order:
@@ -285,9 +285,9 @@ class Committer:
             self._give_up(operation, error)
         self._on_settled(pending)
 
-    def _take_back(self, pending: PendingRun) -> list[Operation]:
+    def _take_back(self, pending: PendingRun, feed: Callable[[TaskList], None] | None = None) -> list[Operation]:
         """Undo in memory what was not saved, and return what must be tried again."""
-        self._forget(pending, self.feed)
+        self._forget(pending, feed or self.feed)
         again = []
         for operation in pending.every_operation():
             operation.attempts += 1
