@@ -14,6 +14,8 @@ something else.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 import math
 import sys
 from collections.abc import Callable, Iterable
@@ -62,7 +64,7 @@ class Converter:
             reason = self._first_flaw(value) or str(error)
             raise PayloadError(f"{_kind(value)} cannot be written as JSON: {reason}") from error
         # The encoder writes null for NaN and infinity; a text with a null in it is looked at again.
-        if b"null" in text and value is not None and (flaw := self._first_flaw(value)):
+        if b"null" in text and value is not None and not _says_all(text, value) and (flaw := self._first_flaw(value)):
             raise PayloadError(f"{_kind(value)} cannot be written as JSON: {flaw}")
         return text.decode()
 
@@ -121,7 +123,7 @@ class Converter:
         if isinstance(value, list | tuple | set | frozenset):
             return [(f"[{index}]", item) for index, item in enumerate(value)]
         if _is_pydantic_model(type(value)):
-            return [("", value.model_dump(mode="json"))]
+            return [("", _dump(value))]
         if names := _field_names(type(value)):
             fields = [(f".{name}", getattr(value, name)) for name in names]
             return [(step, item) for step, item in fields if item is not msgspec.UNSET]
@@ -143,9 +145,19 @@ def _field_names(kind: type) -> list[str]:
     return [field.name for field in getattr(kind, "__attrs_attrs__", ())]
 
 
+def _says_all(text: bytes, value: object) -> bool:
+    """Whether JSON ``text`` surely has no null in the place of NaN or infinity. Fast also for big values."""
+    try:
+        plain = msgspec.to_builtins(value, enc_hook=_to_builtin, str_keys=True)
+        # MessagePack knows NaN, and makes a list of a tuple as JSON does.
+        return bool(msgspec.json.decode(text) == msgspec.msgpack.decode(msgspec.msgpack.encode(plain)))
+    except Exception:  # something that only the encoder knows
+        return False
+
+
 def _to_builtin(value: Any) -> Any:
     if _is_pydantic_model(type(value)):
-        return value.model_dump(mode="json")
+        return _dump(value)
     if isinstance(value, Json):
         return msgspec.Raw(value.encode())
     if isinstance(value, str):  # subclasses, as numpy has them
@@ -161,7 +173,7 @@ def _to_builtin(value: Any) -> Any:
 
 def _from_builtin(into: Any, value: Any) -> Any:
     if _is_pydantic_model(into):
-        return into.model_validate_json(msgspec.json.encode(value))
+        return into.model_validate_json(msgspec.json.encode(value), **_reading_options())
     if isinstance(into, type) and issubclass(into, PurePath):
         return into(value)
     if into is object:
@@ -172,6 +184,18 @@ def _from_builtin(into: Any, value: Any) -> Any:
 def _is_pydantic_model(candidate: Any) -> bool:
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and isinstance(candidate, type) and issubclass(candidate, pydantic.BaseModel)
+
+
+def _dump(model: Any) -> Any:
+    """Return what the model can be made of again: fields by their names, none that are computed."""
+    return model.model_dump(mode="json", round_trip=True)
+
+
+@functools.cache
+def _reading_options() -> dict[str, bool]:
+    """Let pydantic read fields by their names (as :func:`_dump` writes them) and by aliases, where it can (2.11)."""
+    parameters = inspect.signature(sys.modules["pydantic"].BaseModel.model_validate_json).parameters
+    return {"by_alias": True, "by_name": True} if "by_name" in parameters else {}
 
 
 def _kind(value: object) -> str:

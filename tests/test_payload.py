@@ -16,7 +16,16 @@ import pydantic
 import pytest
 
 from aioworkflow.errors import PayloadError
-from aioworkflow.payload import Converter, Decoded, Json, as_json, decode, encode, encode_optional
+from aioworkflow.payload import (
+    Converter,
+    Decoded,
+    Json,
+    _reading_options,
+    as_json,
+    decode,
+    encode,
+    encode_optional,
+)
 
 T = TypeVar("T")
 
@@ -245,6 +254,56 @@ def test_not_a_number_in_a_model_is_found() -> None:
 
     with pytest.raises(PayloadError, match=r"Measured .* at \['value'\]: nan"):
         encode(Measured(value=math.nan))
+
+
+def test_big_values_with_null_are_written_without_looking_at_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    def search(own: Converter, value: object) -> None:
+        raise AssertionError("the slow search")
+
+    monkeypatch.setattr(Converter, "_first_flaw", search)
+    value = [{"nothing": None, "null": (1.5, {2}), 3: Customer(name="Ada", since=datetime(2026, 1, 2, tzinfo=UTC))}] * 3
+    assert encode(value).count("null") == 6
+
+
+def test_a_null_beside_what_only_the_encoder_knows_is_no_flaw() -> None:
+    assert encode([None, Json('{"a":null}'), 2**70]) == f'[null,{{"a":null}},{2**70}]'
+
+
+class Aliased(pydantic.BaseModel):
+    both: int = pydantic.Field(alias="bothAlias")
+    read: int = pydantic.Field(validation_alias="readAlias")
+    written: int = pydantic.Field(serialization_alias="writtenAlias")
+
+
+ALIASED = Aliased.model_validate({"bothAlias": 1, "readAlias": 2, "written": 3})
+
+
+class Computing(pydantic.BaseModel, extra="forbid"):
+    width: int
+    notes: pydantic.Json[list[int]]
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @property
+    def area(self) -> int:
+        return self.width**2
+
+
+@pytest.mark.parametrize("model", [ALIASED, Computing.model_validate({"width": 2, "notes": "[1]"})], ids=repr)
+def test_models_with_aliases_and_computed_fields_come_back(model: pydantic.BaseModel) -> None:
+    assert decode(encode([model]), list[type(model)]) == [model]  # type: ignore[misc]
+
+
+def test_models_are_read_by_aliases_too() -> None:
+    read = decode('{"bothAlias":1,"readAlias":2,"written":3}', Aliased)
+    assert read == ALIASED
+
+
+def test_older_pydantic_reads_as_its_models_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    def validate(text: bytes) -> None:
+        """As before pydantic 2.11."""
+
+    monkeypatch.setattr(pydantic.BaseModel, "model_validate_json", validate)
+    assert _reading_options.__wrapped__() == {}
 
 
 def test_the_search_for_a_flaw_ends() -> None:
