@@ -280,6 +280,7 @@ async def test_bad_arguments_are_refused(lab: Lab) -> None:
         lambda: lab.backend.count_processes(wrong),
         lambda: lab.backend.poll_activity_task(wrong),
         lambda: lab.backend.poll_activity_task("l", identity="x" * 257),
+        lambda: lab.backend.poll_activity_task("l", on_interrupt=7),  # type: ignore[arg-type]
         lambda: anext(lab.backend.history(process, after=-1)),
         lambda: lab.backend.register_workflow(wrong),
         lambda: lab.backend.register_activity(wrong),

@@ -21,9 +21,9 @@ from anyio.abc import TaskGroup
 
 from ...activity import ActivityResult
 from ...backend import OnInterrupt, OpenCounts, ProcessFilter, ProcessInfo, ProcessPage, StartRequest
-from ...checks import IDENTITY_LIMIT, check_task_list, check_text
+from ...checks import IDENTITY_LIMIT, check_task_list, check_text, show
 from ...decision import Decision
-from ...errors import BackendClosedError, UnknownProcessError, UnknownTypeError
+from ...errors import BackendClosedError, InvalidRequestError, UnknownProcessError, UnknownTypeError
 from ...event import AnyEvent
 from ...machine.handle import resolve_start
 from ...machine.requests import (
@@ -284,6 +284,8 @@ class LocalBackend:
     ) -> ActivityTask | None:
         """Wait for an activity task; cancelling it loses none."""
         self._check_poll(TaskKind.ACTIVITY, task_list, identity)
+        if on_interrupt is not None and not callable(on_interrupt):
+            raise InvalidRequestError(f"on_interrupt must be a function, not {show(on_interrupt)}")
         waiter = Waiter(TaskKind.ACTIVITY, task_list, identity=identity, on_interrupt=on_interrupt)
         return await self._poll(waiter, ActivityTask)
 

@@ -24,6 +24,7 @@ class Feature(enum.Enum):
     SMALL_LIMITS = "has limits that a check can reach"
     CANCEL_DETAILS = "keeps the details of a request to cancel a process"
     ABORT_REASON = "keeps the reason of an aborted activity apart from its details"
+    CANCELLABLE_POLLS = "loses no task when a poll is cancelled (polls_can_be_cancelled)"
     PUSHED_INTERRUPTIONS = "tells holders of activity tasks at once that they are canceled or closed"
     PRIORITIES = "hands out tasks strictly by priority, then by age"
     CHOICES = "decides as machine/handle.py says where no source tells what Amazon SWF does"

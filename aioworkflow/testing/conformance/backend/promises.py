@@ -155,11 +155,10 @@ async def a_batch_is_seen_whole_or_not_at_all(lab: Lab) -> None:
     equal(len(await lab.history(process)), 44, "the length of the history")
 
 
-@check("promise")
+@check("promise", Feature.CANCELLABLE_POLLS)
 async def polls_that_are_cancelled_lose_nothing(lab: Lab) -> None:
-    """Where polls can be cancelled, every task is handed out once in the end, whenever polls are cancelled."""
-    if not lab.backend.polls_can_be_cancelled:
-        return
+    """Every task is handed out once in the end, whenever polls are cancelled."""
+    equal(lab.backend.polls_can_be_cancelled, True, "polls_can_be_cancelled")
     tasks = await _cancel_polls(
         lambda: lab.backend.poll_decision_task(lab.decisions), lambda number: lab.start(f"process {number}")
     )

@@ -183,6 +183,8 @@ async def bad_names_are_refused(lab: Lab) -> None:
             await lab.backend.register_activity(ActivityType(ref=TypeRef(name)))
     with refused(InvalidRequestError):
         await lab.backend.register_workflow(WorkflowType(ref=TypeRef("x", "1" * 65)))
+    with refused(InvalidRequestError):
+        await lab.backend.register_activity(ActivityType(ref=TypeRef("x"), description="x" * 1025))
     with refused(UnknownProcessError):
         await lab.info(ProcessRef(lab.name("process")))
 

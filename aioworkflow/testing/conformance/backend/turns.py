@@ -175,6 +175,18 @@ async def a_decider_may_ask_for_another_task_list(lab: Lab) -> None:
     equal(scheduled, {None}, "the timeouts")
 
 
+@check("5.7", Feature.CHOICES)
+async def a_task_that_waits_already_stays_where_it_is(lab: Lab) -> None:
+    """Asking for another list concerns tasks that are scheduled later (12.17)."""
+    process = await lab.start()
+    task = await lab.poll_decision()
+    await lab.backend.signal_process(process, "s")
+    await lab.backend.complete_decision_task(task.token, task_list=lab.name("own"))
+    equal((await lab.decide()).process, process, "the process of the decision task")
+    await lab.backend.signal_process(process, "t")
+    equal((await lab.decide(task_list=lab.name("own"))).process, process, "the process of the decision task")
+
+
 async def _go_sticky(lab: Lab, **settings: Any) -> None:
     await lab.start(**settings)
     task = await lab.poll_decision()
