@@ -257,6 +257,18 @@ def test_a_decision_times_out(timeout: float | None, which: TimeoutType) -> None
     assert head.previous_started_event_id == 3
 
 
+def test_attempts_are_counted_until_one_is_answered() -> None:
+    history = History()
+    history.add(DecisionScheduledEvent, task_list="l")
+    history.add(DecisionStartedEvent, scheduled_event_id=2)
+    history.add(DecisionTimedOutEvent, timeout_type=TimeoutType.START_TO_CLOSE, scheduled_event_id=2)
+    history.add(DecisionScheduledEvent, task_list="l")
+    history.add(DecisionStartedEvent, scheduled_event_id=5)
+    assert history.fold().head.decision_attempt == 2
+    history.add(DecisionCompletedEvent, scheduled_event_id=5, started_event_id=6)
+    assert history.fold().head.decision_attempt == 1
+
+
 def test_a_timeout_leaves_the_other_task_alone() -> None:
     history = History()
     history.add(DecisionScheduledEvent, task_list="l")

@@ -17,6 +17,7 @@ from aioworkflow.event import (
     DecisionStartedEvent,
     MarkerRecordedEvent,
     ProcessCompletedEvent,
+    ProcessStartedEvent,
     ProcessTerminatedEvent,
     StartChildProcessInitiatedEvent,
     TimerStartedEvent,
@@ -26,7 +27,7 @@ from aioworkflow.machine.limits import Limits
 from aioworkflow.machine.requests import CancelProcess, ChildClosed, Message, TerminateProcess
 from aioworkflow.machine.transition import Transition, policy_message
 from aioworkflow.types import ChildPolicy, ProcessRef, ProcessStatus
-from tests.machine.world import NOW, ORDER, limited, names, start_request
+from tests.machine.world import NOW, ORDER, PLAIN_WORKFLOW, limited, names, start_request
 
 PARENT = ProcessRef("parent", "run")
 DTC: dict[str, Any] = {"decision_completed_event_id": 4}
@@ -92,6 +93,25 @@ def test_a_run_begins() -> None:
     assert t.timestamp == datetime.fromtimestamp(NOW, UTC)
     assert t.at == NOW
     assert (t.reply, t.messages, t.touched, t.successor, t.successor_events) == (None, [], set(), None, ())
+
+
+def test_a_run_begins_with_all_that_was_asked_for() -> None:
+    settings: dict[str, Any] = {
+        "workflow": PLAIN_WORKFLOW,
+        "input_json": "1",
+        "task_list": "l",
+        "task_priority": 3,
+        "execution_timeout": 9.0,
+        "decision_timeout": 8.0,
+        "child_policy": ChildPolicy.ABANDON,
+        "tags": ("t",),
+        "parent": PARENT,
+        "parent_initiated_event_id": 7,
+    }
+    t = Transition.begin(start_request(**settings), NOW, str, limited(), continued_run_id="before")
+    expected = ProcessStartedEvent(event_id=1, timestamp=t.timestamp, continued_run_id="before", **settings)
+    assert t.events[0] == expected
+    assert t.state.ref == ProcessRef("p", "r")
 
 
 @pytest.mark.parametrize(
