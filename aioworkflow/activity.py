@@ -76,7 +76,8 @@ class Activity:
 
     Attributes:
         name: 1 to 256 characters, see :func:`aioworkflow.checks.check_name`.
-        version: Tasks go to a worker that knows this very version.
+        version: Other versions are other activities. A worker fails a task whose version it does not know, so give the
+            new one a ``task_list`` of its own while workers that know only the old one still run.
         schedule_to_start_timeout: Seconds or timedelta that a task may wait for a worker [None, no limit].
         start_to_close_timeout: The same for the work itself [None].
         schedule_to_close_timeout: The same for both together [None].

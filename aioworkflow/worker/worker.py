@@ -62,7 +62,8 @@ class Worker:
         backend: Where tasks come from; must be open.
         workflows: Classes, which are instantiated once without arguments, and instances, which are used as they are.
         activities: The same; also functions made by ``@activity``.
-        task_lists: Where to poll; those of the types if it is not given.
+        task_lists: Where to poll; those of the types if it is not given. Who polls a list must know all types whose
+            tasks wait there: it fails a task of an unknown activity, and one of an unknown workflow has to time out.
         identity: Who it is, for the history; made of host name and process id if it is not given.
         options: Limits and times.
         clock: Its time; that of the event loop if it is not given.
@@ -100,6 +101,7 @@ class Worker:
         self._cancelled = False
         self._entered = False
         self._pollers: list[Poller[Any]] = []
+        self._registering: asyncio.Future[list[BaseException | None]] | None = None
         self._stopped = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -161,6 +163,8 @@ class Worker:
         """
         if not self._stopped.is_set():
             self._stopped.set()
+            if self._registering is not None:
+                self._registering.cancel()
             self._poll_no_more()
         if now and not self._cancelled:
             self._cancel_work()
@@ -168,11 +172,21 @@ class Worker:
     # --- the way in ----------------------------------------------------------------------------------------------
 
     async def _register(self) -> None:
-        """Register all types side by side; raise the first error."""
+        """Register all types side by side, until :meth:`stop` is called; raise the first error."""
         backend = self._backend
         calls = [self._persist(partial(backend.register_workflow, type), type) for type in self._workflow_types]
         calls += [self._persist(partial(backend.register_activity, type), type) for type in self._activity_types]
-        for error in await asyncio.gather(*calls, return_exceptions=True):
+        self._registering = registering = asyncio.gather(*calls, return_exceptions=True)
+        try:
+            errors = await registering
+        except asyncio.CancelledError:
+            host = asyncio.current_task()
+            if not self._stopped.is_set() or (host is not None and host.cancelling()):
+                raise
+            return
+        finally:
+            self._registering = None
+        for error in errors:
             if error is not None:
                 raise error
 

@@ -177,6 +177,29 @@ async def test_an_error_of_the_registration_comes_out(backend: ScriptedBackend, 
     assert not backend.polls
 
 
+async def test_stopping_gives_up_a_registration_that_does_not_get_through(backend: ScriptedBackend) -> None:
+    backend.script["register_activity"] += [BackendUnavailableError("away")] * 1000
+    worker = Worker(backend, activities=[Act], clock=ManualClock())
+    running = asyncio.create_task(worker.run())
+    await backend.until(lambda: backend.calls)
+    worker.stop()
+    await running
+    assert not backend.polls
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_a_cancellation_during_the_registration_goes_on(backend: ScriptedBackend, stopped: bool) -> None:
+    backend.script["register_activity"] += [BackendUnavailableError("away")] * 1000
+    worker = Worker(backend, activities=[Act], clock=ManualClock())
+    running = asyncio.create_task(worker.run())
+    await backend.until(lambda: backend.calls)
+    if stopped:
+        worker.stop()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 # --- how it ends -----------------------------------------------------------------------------------------------------
 
 
