@@ -32,3 +32,11 @@ async def test_the_lease_is_renewed_when_a_third_is_used_up(passes: float, renew
         clock._now += passes  # also back, as the clock of a machine may be set
         await backend._upkeep.renew_session()
         assert store.leases[-1] == (1030.0 + passes if renewed else 1030.0)
+
+
+async def test_a_session_that_was_ended_does_not_come_back() -> None:
+    store = LeaseStore()
+    async with LocalBackend(store) as backend:
+        await backend._upkeep.end_session()
+        await backend._upkeep.renew_session()
+        assert store.database.sessions == {}

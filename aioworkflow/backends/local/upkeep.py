@@ -67,6 +67,7 @@ class Upkeep:
         self._lists = lists
         self._runs = runs
         self._expires_at = 0.0
+        self._ending = False
         self._deadline: float | None = None
         self._alarm: Alarm | None = None
         self._deadline_due = anyio.Event()
@@ -136,7 +137,9 @@ class Upkeep:
             await self._guarded("sessions", self.renew_session)
 
     async def renew_session(self) -> None:
-        """Renew the lease once, and release what dead sessions held."""
+        """Renew the lease once, and release what dead sessions held; not when the session is being ended."""
+        if self._ending:
+            return
         now = self._lease_clock.now()
         lease = self._options.lease_seconds
         if not lease * _RENEWED_AT <= self._expires_at - now <= lease:
@@ -170,6 +173,7 @@ class Upkeep:
 
     async def end_session(self) -> None:
         """See what is under way to its end, give back what the own session holds, and forget the session."""
+        self._ending = True
         await self._committer.drain()
         try:
             await self.release(self._session)
