@@ -119,9 +119,7 @@ class Activities:
             if stop is Stop.CLOSED:
                 logger.info("%s was stopped: its task is closed", attempt)
             elif cancelled:
-                if not stop and isinstance(outcome, asyncio.CancelledError):
-                    logger.warning("%s was cancelled together with the asyncio task that ran it", attempt)
-                await self._tell_all_the_same(attempt, _result(attempt, outcome, stop or Stop.SHUTDOWN))
+                await self._tell_all_the_same(attempt, _result_of_cancelled(attempt, outcome, stop))
             else:
                 await self._report(attempt, _result(attempt, outcome, stop))
             if cancelled:
@@ -232,6 +230,14 @@ class Activities:
             else:
                 logger.warning("how %s ended cannot be told, so it is told as failed: %s", attempt, error)
                 await self._tell(attempt, ActivityFailed(reason=f"how it ended cannot be told: {error}"))
+
+
+def _result_of_cancelled(
+    attempt: Attempt, outcome: ActivityResult | asyncio.CancelledError | None, stop: Stop | None
+) -> ActivityResult | None:
+    if stop is None and isinstance(outcome, asyncio.CancelledError):
+        logger.warning("%s was cancelled together with the asyncio task that ran it", attempt)
+    return _result(attempt, outcome, stop or Stop.SHUTDOWN)
 
 
 def _result(
