@@ -144,6 +144,14 @@ def _check_type(field: str, ref: object) -> None:
     check_version(ref.version, f"{field} version")
 
 
+def _is_registered(activity: object, environment: Environment) -> bool:
+    """Tell whether an activity is known, and so needs no further check."""
+    try:
+        return type(activity) is TypeRef and activity in environment.activities
+    except TypeError:  # what cannot be hashed
+        return False
+
+
 def _check_target(ref: object) -> None:
     """Check where a signal or a request to cancel goes: to any process there may be, see _check_child."""
     if not isinstance(ref, ProcessRef):
@@ -157,7 +165,7 @@ def _check_target(ref: object) -> None:
 
 def _check_schedule_activity(decision: ScheduleActivityDecision, environment: Environment) -> None:
     check_name(decision.id, "id")
-    if type(decision.activity) is not TypeRef or decision.activity not in environment.activities:
+    if not _is_registered(decision.activity, environment):
         _check_type("activity", decision.activity)
     check_payload("input", decision.input_json, environment.limits.payload)
     check_payload("control", decision.control_json, environment.limits.payload)

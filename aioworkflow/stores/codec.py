@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from ..backend import ProcessFilter, ProcessInfo
+from ..checks import show
 from ..errors import InvalidRequestError
 from ..event import AnyEvent
 from ..machine.requests import Message
@@ -31,6 +32,7 @@ __all__ = [
     "encode_type",
     "matches",
     "microseconds",
+    "plain",
     "read_page_token",
     "waiting_activity",
     "waiting_decision",
@@ -40,7 +42,17 @@ __all__ = [
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-encode = msgspec.json.Encoder().encode
+
+def plain(value: object) -> object:
+    """Return the text of a str, or the number of an int, that is of a subclass, which msgspec does not write."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    raise TypeError(f"there is no stored form of {show(value)}")
+
+
+encode = msgspec.json.Encoder(enc_hook=plain).encode
 """Write a head, an item, a message or a list of events."""
 
 decode_head = msgspec.json.Decoder(Head).decode

@@ -23,6 +23,7 @@ from .codec import (
     describe,
     matches,
     microseconds,
+    plain,
     read_page_token,
     waiting_activity,
     waiting_decision,
@@ -33,7 +34,7 @@ from .guard import Claim, refused_writes
 __all__ = ["MemoryDatabase", "MemoryStore"]
 
 # Nobody reads these bytes but this module, and MessagePack is the fastest form there is.
-_encode = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder(enc_hook=plain).encode
 _decode_head = msgspec.msgpack.Decoder(Head).decode
 _decode_item: Callable[[bytes], OpenItem] = msgspec.msgpack.Decoder(OpenItem).decode
 

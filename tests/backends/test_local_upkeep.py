@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from aioworkflow.testing import ManualClock
 from aioworkflow.testing.conformance.backend.expect import every, kinds, one
 from aioworkflow.testing.conformance.backend.lab import Lab
 from aioworkflow.types import TimeoutType
-from tests.backends.labs import clock_of, open_lab
+from tests.backends.labs import clock_of, local, open_lab
 from tests.backends.scripted_store import ScriptedStore
 
 AWAY = BackendUnavailableError("the database is away")
@@ -288,6 +289,27 @@ async def test_ends_that_no_hint_tells_of_are_found_in_turns(
         for process in processes:
             await lab.backend.terminate_process(process)
         assert kinds(await asyncio.gather(*waits)) == ["ProcessTerminated"] * 5
+
+
+async def test_a_message_that_is_found_while_it_is_on_its_way_is_delivered_once(
+    lab: Lab, store: ScriptedStore
+) -> None:
+    receiver, sender = await lab.begin(word="receiver"), await lab.start("sender")
+    decision = await lab.poll_decision()
+    first, second = store.hold("commit"), store.hold("commit")
+    answer = asyncio.create_task(lab.answer(decision, SignalProcessDecision(receiver, "s")))
+    await first.reached.wait()
+    other = asyncio.create_task(lab.start("other", task_list="elsewhere"))
+    await anyio.wait_all_tasks_blocked()
+    first.release()
+    await second.reached.wait()  # with the other start in it, and perhaps the delivery
+    await answer
+    found = asyncio.create_task(local(lab)._upkeep.deliver_messages(older_than=math.inf))
+    await anyio.wait_all_tasks_blocked()
+    second.release()
+    await asyncio.gather(found, other)
+    await lab.told(sender, ExternalProcessSignaledEvent)
+    assert kinds(await lab.history(receiver)).count("ProcessSignaled") == 1
 
 
 async def test_all_messages_of_a_dead_backend_are_delivered(

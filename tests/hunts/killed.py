@@ -1,21 +1,28 @@
-"""An OS process that is to be killed: a worker on an SQLite file, which also starts its share of the processes.
+"""OS processes that are to be killed: workers on an SQLite file, which also start their share of the processes.
 
-It prints a line for everything that happens, each at once:
+This is a program that forks, because the start of an interpreter takes far longer than such a life. It reads a line
+with the arguments of a life, lets that begin in a child, and when it is over reads another line before it lets the
+system have the process id back. It and its children print a line for everything that happens, each at once:
 
-- ``begin``, before it opens the database, and ``open``, when it has;
+- ``born PID``;
+- ``begin``, before the child opens the database, and ``open``, when it has;
 - ``started ID RUN``, when a start has been acknowledged;
 - ``did ID ACTIVITY``, when an activity is about to end;
-- ``end``, when its processes are closed, its standard input too, and then its backend.
+- ``end``, when its processes are closed, it was sent SIGTERM, and its backend is closed;
+- ``gone``, when the child has died, in whatever way; and after another line ``died CODE``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
+import traceback
 from argparse import ArgumentParser, Namespace
 from collections import Counter
+from typing import NoReturn
 
 from aioworkflow.activity import Activity, ActivityContext
 from aioworkflow.backends.local import LocalBackend, LocalOptions
@@ -129,6 +136,8 @@ async def see_to(client: Client, number: int, voice: Voice, starting: asyncio.Se
 
 
 async def main(given: Namespace) -> None:
+    dismissed = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, dismissed.set)
     voice = Voice(given.last_word, given.last)
     voice.say("begin")
     async with (
@@ -140,11 +149,11 @@ async def main(given: Namespace) -> None:
         async with asyncio.TaskGroup() as tasks:
             for number in range(given.first, given.stop, given.step):
                 tasks.create_task(see_to(client, number, voice, starting))
-        await asyncio.to_thread(sys.stdin.read)
+        await dismissed.wait()
     voice.say("end")
 
 
-def arguments() -> Namespace:
+def arguments(line: str) -> Namespace:
     parser = ArgumentParser()
     parser.add_argument("path")
     parser.add_argument("first", type=int)
@@ -153,8 +162,37 @@ def arguments() -> Namespace:
     parser.add_argument("starts", type=int, help="how many processes are started at a time")
     parser.add_argument("last_word")
     parser.add_argument("last", type=int)
-    return parser.parse_args()
+    return parser.parse_args(shlex.split(line))
+
+
+def live(given: Namespace) -> NoReturn:
+    """Be the child."""
+    code = 1
+    try:
+        asyncio.run(main(given))
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def serve() -> None:
+    voice = Voice("", 0)
+    for line in sys.stdin:
+        lifeline, held_by_child = os.pipe()
+        child = os.fork()
+        if not child:
+            live(arguments(line))
+        os.close(held_by_child)
+        voice.say("born", str(child))
+        os.read(lifeline, 1)  # ends when the last who holds the other side has died
+        os.close(lifeline)
+        voice.say("gone")
+        sys.stdin.readline()
+        _, status = os.waitpid(child, 0)
+        voice.say("died", str(os.waitstatus_to_exitcode(status)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(arguments()))
+    serve()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import shlex
 import signal
 import sys
 from collections import Counter
@@ -56,51 +58,81 @@ class Record:
 class Life:
     """An OS process that works, and what can be heard of it."""
 
-    def __init__(self, child: asyncio.subprocess.Process, record: Record) -> None:
-        self._child = child
+    def __init__(self, nest: asyncio.subprocess.Process, record: Record) -> None:
+        self._nest = nest
         self._record = record
+        self._pid = 0
+        self._code: int | None = None
         self.said: list[str] = []
 
-    async def hear(self, word: str = "", times: int = 0) -> None:
-        """Listen until there were so many lines with this first word, by default until there are no more."""
-        assert self._child.stdout is not None
-        while not times or self.said.count(word) < times:
-            line = (await self._child.stdout.readline()).decode()
-            if not line:
-                break
-            self.said.append(line.split()[0])
+    def order(self, *words: object) -> None:
+        assert self._nest.stdin is not None
+        self._nest.stdin.write((shlex.join(map(str, words)) + "\n").encode())
+
+    async def hear(self, word: str = "died", times: int = 1) -> None:
+        """Listen until there were so many lines with this first word, by default until its death, which comes first."""
+        assert self._nest.stdout is not None
+        while self._code is None and self.said.count(word) < times:
+            line = (await self._nest.stdout.readline()).decode()
             self._record.take(line)
+            word_said, *others = line.split()
+            self.said.append(word_said)
+            if word_said == "born":
+                self._pid = int(others[0])
+            elif word_said == "gone":
+                self.order("reap")
+            elif word_said == "died":
+                self._code = int(others[0])
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, unless it has died."""
+        if self._pid and self._code is None:
+            os.kill(self._pid, number)
 
     async def kill(self) -> None:
         """Kill it, and listen to what it had said before."""
-        self._child.kill()
+        self.signal(signal.SIGKILL)
         await self.hear()
-        assert await self._child.wait() == -signal.SIGKILL
-
-    def dismiss(self) -> None:
-        """Let it come to its end."""
-        assert self._child.stdin is not None
-        self._child.stdin.close()
+        assert self._code == -signal.SIGKILL
 
     async def end(self) -> None:
-        """Listen until it has come to its end."""
+        """Let it come to its end."""
+        await self.hear("open")
+        self.signal(signal.SIGTERM)
         await self.hear()
-        assert await self._child.wait() == 0
-        assert self.said[-1] == "end"
+        assert self._code == 0
+        assert self.said[-3:] == ["end", "gone", "died"]
 
 
 @asynccontextmanager
-async def live(record: Record, *arguments: object, last: tuple[str, int] = ("", 0)) -> AsyncIterator[Life]:
-    command = [sys.executable, "-m", "tests.hunts.killed", *map(str, (*arguments, *last))]
-    child = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+async def nest() -> AsyncIterator[asyncio.subprocess.Process]:
+    """Give a program that lets one life after another begin."""
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.hunts.killed"),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
-        yield Life(child, record)
+        yield program
     finally:
-        if child.returncode is None:
-            child.kill()
-        await child.communicate()
+        assert program.stdin is not None
+        program.stdin.close()
+        await program.communicate()
+
+
+@asynccontextmanager
+async def live(
+    nest: asyncio.subprocess.Process, record: Record, *arguments: object, last: tuple[str, int] = ("", 0)
+) -> AsyncIterator[Life]:
+    life = Life(nest, record)
+    life.order(*arguments, *last)
+    await life.hear("born")
+    try:
+        yield life
+    finally:
+        life.signal(signal.SIGKILL)
+        await life.hear()
 
 
 async def check(path: Path, record: Record) -> None:
@@ -149,17 +181,17 @@ async def test_thirty_deaths(tmp_path: Path) -> None:
     chance = random.Random(30)
     record = Record()
     work = tmp_path / "test.db", 0, PROCESSES, 1, 10
-    for left in range(KILLS, 0, -1):
-        # What was not heard of must still be done, so after at most so many lines there is work left for the others.
-        most = (EXECUTIONS - len(record.did)) // (left + 1)
-        moment = chance.choice([("begin", 1), ("open", 1), *[("did", chance.randint(1, most))] * 8])
-        async with live(record, *work, last=("did", most)) as victim:
-            await victim.hear(*moment)
-            await victim.kill()
-    assert len(record.did) < EXECUTIONS
-    async with live(record, *work) as survivor:
-        survivor.dismiss()
-        await survivor.end()
+    async with nest() as crows:
+        for left in range(KILLS, 0, -1):
+            # What was not heard of must still be done: after so many lines there is work left for the others.
+            most = (EXECUTIONS - len(record.did)) // (left + 1)
+            moment = chance.choice([("begin", 1), ("open", 1), *[("did", chance.randint(1, most))] * 8])
+            async with live(crows, record, *work, last=("did", most)) as victim:
+                await victim.hear(*moment)
+                await victim.kill()
+        assert len(record.did) < EXECUTIONS
+        async with live(crows, record, *work) as survivor:
+            await survivor.end()
     await check(tmp_path / "test.db", record)
 
 
@@ -169,22 +201,17 @@ async def test_one_of_two_is_killed(tmp_path: Path) -> None:
     record = Record()
     path = tmp_path / "test.db"
     work = path, 1, PROCESSES, 2, 1
-    async with live(record, path, 0, PROCESSES, 2, 10) as other:
-        await other.hear("open", 1)
-        listening = asyncio.create_task(other.hear())
+    async with nest() as crows, nest() as doves, live(doves, record, path, 0, PROCESSES, 2, 10) as other:
+        await other.hear("open")
         begun = 0
         for left in range(8, 0, -1):
             # A start may be committed and its acknowledgement never heard of: one in each life.
             most = (PROCESSES // 2 - begun) // (left + 1)
-            async with live(record, *work, last=("started", most)) as victim:
+            async with live(crows, record, *work, last=("started", most)) as victim:
                 await victim.hear("started", chance.randint(1, most))
                 await victim.kill()
             begun += victim.said.count("started") + 1
-        async with live(record, *work) as survivor:
-            survivor.dismiss()
+        async with live(crows, record, *work) as survivor:
             await survivor.end()
-        assert not listening.done()
-        other.dismiss()
-        await listening
         await other.end()
     await check(path, record)

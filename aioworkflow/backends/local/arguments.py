@@ -53,7 +53,7 @@ def check_start(request: Any) -> None:
         raise InvalidRequestError(f"request must be a StartRequest, not {show(request)}")
     check_name(request.process_id, "process_id")
     check_type_ref(request.workflow)
-    if request.tags:
+    if request.tags != ():
         check_tags(request.tags)
     for field in ("task_list", "task_priority", "execution_timeout", "decision_timeout", "child_policy"):
         check_setting(getattr(request, field), field)

@@ -223,6 +223,7 @@ class Batch:
         self.postponed: list[Operation] = []
         """Requests on runs that are broken."""
         self._broken_ids: set[str] = set()
+        self._received: set[str] = set()
         self.broken: list[PendingRun] = []
         """Runs whose state is unusable since a rule raised something unforeseen; to be loaded anew."""
 
@@ -231,6 +232,12 @@ class Batch:
         if self._broken_ids and not self._broken_ids.isdisjoint(operation.process):
             self.postponed.append(operation)
             return
+        message = operation.message
+        if message is not None:
+            if message.id in self._received:  # read from the outbox too, while it was on its way
+                operation.succeed(None)
+                return
+            self._received.add(message.id)
         try:
             self._apply(operation)
         except Exception as error:

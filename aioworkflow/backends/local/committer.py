@@ -52,9 +52,9 @@ class Committer:
     Attributes:
         submitted: How many requests were made.
         busy: Whether some of them are being carried out.
-        unsure: Whether a transaction has failed of which it is not known whether it was saved. Tasks that it may have
-            handed out are seen to here (such a run is loaded before anything else is done to it); whoever cares for
-            what else it may have brought resets this.
+        unsure: Whether a message was left lying, or a transaction has failed of which it is not known whether it was
+            saved. Tasks that it may have handed out are seen to here (such a run is loaded before anything else is
+            done to it); whoever cares for what else it may have brought resets this.
     """
 
     def __init__(
@@ -148,6 +148,7 @@ class Committer:
         except BackendError as error:
             for operation in operations:
                 self._give_up(operation, error)
+                self.unsure |= operation.message is not None
             for handovers in self._doubts.values():
                 self._feed_later(self._lists.get(handovers[0].waiter.kind, handovers[0].waiter.task_list))
             return []

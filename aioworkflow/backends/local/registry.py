@@ -47,12 +47,15 @@ class Registry:
 
     def lacks_types(self, decisions: Sequence[Decision]) -> bool:
         """Tell whether a decision names a type that is not known here (another OS process may have registered it)."""
-        for decision in decisions:
-            if type(decision) is ScheduleActivityDecision:
-                if decision.activity not in self._activities:
+        try:
+            for decision in decisions:
+                if type(decision) is ScheduleActivityDecision:
+                    if decision.activity not in self._activities:
+                        return True
+                elif type(decision) is StartChildProcessDecision and decision.workflow not in self._workflows:
                     return True
-            elif type(decision) is StartChildProcessDecision and decision.workflow not in self._workflows:
-                return True
+        except TypeError:
+            pass  # what cannot be hashed names nothing; the rules will refuse it
         return False
 
     def _known(self, registered: WorkflowType | ActivityType) -> WorkflowType | ActivityType | None:
