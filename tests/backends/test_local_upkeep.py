@@ -291,25 +291,37 @@ async def test_ends_that_no_hint_tells_of_are_found_in_turns(
         assert kinds(await asyncio.gather(*waits)) == ["ProcessTerminated"] * 5
 
 
-async def test_a_message_that_is_found_while_it_is_on_its_way_is_delivered_once(
-    lab: Lab, store: ScriptedStore
-) -> None:
-    receiver, sender = await lab.begin(word="receiver"), await lab.start("sender")
-    decision = await lab.poll_decision()
-    first, second = store.hold("commit"), store.hold("commit")
-    answer = asyncio.create_task(lab.answer(decision, SignalProcessDecision(receiver, "s")))
-    await first.reached.wait()
-    other = asyncio.create_task(lab.start("other", task_list="elsewhere"))
-    await anyio.wait_all_tasks_blocked()
-    first.release()
-    await second.reached.wait()  # with the other start in it, and perhaps the delivery
-    await answer
-    found = asyncio.create_task(local(lab)._upkeep.deliver_messages(older_than=math.inf))
-    await anyio.wait_all_tasks_blocked()
-    second.release()
-    await asyncio.gather(found, other)
-    await lab.told(sender, ExternalProcessSignaledEvent)
-    assert kinds(await lab.history(receiver)).count("ProcessSignaled") == 1
+async def test_a_message_that_is_found_twice_is_delivered_once(store: ScriptedStore) -> None:
+    async with open_lab(store, watch_seconds=1000.0) as lab:
+        receiver, sender = await lab.begin(word="receiver"), await lab.start("sender")
+        decision = await lab.poll_decision()
+        first, delivery = store.hold("commit"), store.hold("commit")
+        answer = asyncio.create_task(lab.answer(decision, SignalProcessDecision(receiver, "s")))
+        await first.reached.wait()
+        first.release()
+        await delivery.reached.wait()
+        await answer
+        async with store.calling("commit"):
+            store.fail("commit", AWAY)
+            delivery.release()
+        find = local(lab)._upkeep.deliver_messages
+        await asyncio.gather(find(older_than=math.inf), find(older_than=math.inf))
+        one(await lab.history(receiver), ProcessSignaledEvent)
+        await lab.told(sender, ExternalProcessSignaledEvent)
+
+
+async def test_a_message_is_not_forgotten_when_its_process_cannot_be_read(lab: Lab, database: MemoryDatabase) -> None:
+    """Nor must the clock go on for that."""
+    receiver = await lab.begin(word="receiver")
+    store = ScriptedStore(MemoryStore(database))
+    async with open_lab(store, like=lab) as other:
+        sender = await other.start("sender")
+        decision = await other.poll_decision()
+        async with store.calling("load"):
+            store.fail("load", AWAY)
+            await other.answer(decision, SignalProcessDecision(receiver, "s"))
+        await other.told(sender, ExternalProcessSignaledEvent)
+    one(await lab.history(receiver), ProcessSignaledEvent)
 
 
 async def test_all_messages_of_a_dead_backend_are_delivered(
