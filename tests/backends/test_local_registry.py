@@ -69,6 +69,12 @@ async def test_others_may_have_registered_types(registry: Registry, store: Scrip
     assert not registry.lacks_types(decisions)
 
 
+async def test_what_cannot_be_hashed_names_nothing(registry: Registry) -> None:
+    decision = ScheduleActivityDecision(A.ref, id="a")
+    object.__setattr__(decision, "activity", TypeRef([]))  # type: ignore[arg-type]
+    assert not registry.lacks_types([decision])
+
+
 @pytest.mark.parametrize(
     "registered",
     [
