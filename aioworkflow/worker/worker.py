@@ -84,7 +84,9 @@ class Worker:
         clock: Clock | None = None,
     ) -> None:
         self.identity = _identity() if identity is None else check_text(identity, "identity", IDENTITY_LIMIT, least=1)
-        self.options = options = options or WorkerOptions()
+        self.options = options = WorkerOptions() if options is None else options
+        if not isinstance(options, WorkerOptions):
+            raise InvalidRequestError(f"options must be WorkerOptions, not {show(options)}")
         self._backend = backend
         self._workflows, self._workflow_types = _registry(workflows, workflow_type, "decide")
         self._activities, self._activity_types = _registry(activities, activity_type, "execute")
@@ -360,6 +362,8 @@ def _instance(given: Any, method: str) -> Any:
 
 def _registry(given: Iterable[Any], type_of: Callable[[Any], T], method: str) -> tuple[dict[TypeRef, Any], list[T]]:
     """Return instances by name and version, and what to register."""
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise InvalidRequestError(f"workflows and activities must be lists of classes or instances, not {show(given)}")
     instances: dict[TypeRef, Any] = {}
     types: list[T] = []
     for item in given:
@@ -375,15 +379,13 @@ def _registry(given: Iterable[Any], type_of: Callable[[Any], T], method: str) ->
     return instances, types
 
 
-def _task_lists(
-    types: Sequence[WorkflowType | ActivityType], given: Sequence[str] | None, limit: int, field: str
-) -> list[str]:
+def _task_lists(types: Sequence[WorkflowType | ActivityType], given: Any, limit: int, field: str) -> list[str]:
     """Return where to poll for tasks of these types."""
     if not types:
         return []
     if given is None:
         names = dict.fromkeys(str(type.task_list) for type in types)
-    elif isinstance(given, str) or not given:
+    elif isinstance(given, str | bytes) or not isinstance(given, Iterable) or not given:
         raise InvalidRequestError(f"task_lists must be a list of names, not {show(given)}")
     else:
         names = dict.fromkeys(check_task_list(name, "task_lists") for name in given)

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aioworkflow.activity import Activity
@@ -30,6 +31,7 @@ from aioworkflow.backend import ProcessFilter, StartRequest
 from aioworkflow.backends.local import LocalBackend, LocalOptions
 from aioworkflow.checks import show
 from aioworkflow.client import Client
+from aioworkflow.connect import connect
 from aioworkflow.decision import (
     CancelActivityDecision,
     CancelProcessDecision,
@@ -53,6 +55,7 @@ from aioworkflow.stores.base import Store
 from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
 from aioworkflow.stores.sqlite import SQLiteStore
 from aioworkflow.types import ActivityType, ChildPolicy, ProcessRef, ProcessStatus, TypeRef, WorkflowType
+from aioworkflow.worker import Worker
 from aioworkflow.workflow import Workflow
 from tests.hunts.audit import audit
 
@@ -539,9 +542,10 @@ def stores(kind: str, directory: Path) -> tuple[Store, Store]:
     return SQLiteStore(path, synchronous="NORMAL"), SQLiteStore(path)
 
 
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
 @pytest.mark.parametrize("group", GROUPS)
-async def test_each_kind_of_garbage_in_each_place(group: str, tmp_path: Path) -> None:
-    async with victim_on(*stores("memory", tmp_path)) as victim:
+async def test_each_kind_of_garbage_in_each_place(group: str, kind: str, tmp_path: Path) -> None:
+    async with victim_on(*stores(kind, tmp_path)) as victim:
         for where in GROUPS[group].values():
             for junk in GARBAGE:
                 await throw(victim, where, junk)
@@ -572,8 +576,9 @@ def connected(url: Any) -> LocalBackend | None:
     try:
         return connect(url)
     except AioworkflowError as error:
-        assert str(error)
-        return None
+        told = str(error)
+    assert told
+    return None
 
 
 def test_garbage_for_connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
