@@ -223,6 +223,10 @@ class Victim:
         await self.backend.signal_process(self.process, "wake up")
         self.decision = await self.decision_token()
 
+    def another(self) -> dict[str, Any]:
+        """Return what it takes to start another process."""
+        return {"process_id": f"good {next(self._numbers)}", "workflow": WORKFLOW}
+
     async def decision_token(self) -> str:
         """Wait for the next decision task of this process; there may be others, of those that were victims before."""
         while True:
@@ -297,12 +301,11 @@ def on_handle(victim: Victim, junk: object, verb: str, field: str) -> Awaitable[
 
 
 def holes_of_processes() -> Iterable[tuple[str, Hole]]:
-    good = StartRequest(process_id="good", workflow=WORKFLOW)
     yield "start_process", hole(lambda v, x: v.backend.start_process(x))
     for field in StartRequest.__struct_fields__:
         yield (
             f"start_process {field}",
-            hole(lambda v, x, f: v.backend.start_process(msgspec.structs.replace(good, **{f: x})), field),
+            hole(lambda v, x, f: v.backend.start_process(StartRequest(**{**v.another(), f: x})), field),
         )
     for what, ref in REFS.items():
         for verb in ("process_info", "wait_process", "cancel_process", "terminate_process"):
