@@ -627,3 +627,18 @@ async def test_a_message_that_the_rules_refuse_is_consumed(
     )
     await lab.told(sender, ChildProcessStartedEvent)
     assert database.messages == {}
+
+
+@pytest.mark.usefixtures("little_rest")
+async def test_what_the_store_cannot_read_fails_who_asks_for_it(
+    lab: Lab, database: MemoryDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = await lab.start()
+    store = ScriptedStore(MemoryStore(database))
+    async with open_lab(store, like=lab) as fresh:
+        store.fail("load", ValueError("it is damaged"))
+        with pytest.raises(ValueError, match="damaged"):
+            await fresh.backend.signal_process(process, "s")
+        store.fail("load", ValueError("it is damaged"))
+        assert (await fresh.poll_decision()).process == process
+    assert "this is a bug in aioworkflow" in caplog.text

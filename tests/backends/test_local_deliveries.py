@@ -482,3 +482,16 @@ async def test_ends_are_told_to_those_who_still_wait(lab: Lab) -> None:
     gone.cancel()
     deliveries.end(BackendClosedError("closed"))
     assert isinstance(waits.exception(), BackendClosedError)
+
+
+async def test_a_task_that_cannot_be_read_harms_nobody_else(
+    lab: Lab, database: MemoryDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = await lab.start(decision_timeout=5 * lab.tick)
+    store = ScriptedStore(MemoryStore(database))
+    async with open_lab(store, like=lab) as fresh:
+        store.fail("history", ValueError("it is damaged"))
+        assert await fresh.backend.poll_decision_task(lab.decisions) is None
+        assert "could not be handed out" in caplog.text
+        await fresh.advance(6)
+        assert (await fresh.poll_decision()).process == process

@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -21,7 +22,8 @@ from aioworkflow.event import (
     ProcessSignaledEvent,
     TimerFiredEvent,
 )
-from aioworkflow.machine.requests import Message
+from aioworkflow.machine.handle import handle
+from aioworkflow.machine.requests import FireDeadlines, Message, SignalProcess, StartDecisionTask
 from aioworkflow.result import ActivityCompleted
 from aioworkflow.stores.base import Due, Group
 from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
@@ -401,3 +403,65 @@ async def test_two_backends_on_one_file_contend(tmp_path: Path) -> None:
                     tasks.start_soon(each.backend.signal_process, process, "s", str(number))
         signals = sorted(event.input for event in every(await lab.history(process), ProcessSignaledEvent))
         assert signals == sorted([*range(20), *range(20)])
+
+
+# --- faults in the rules -------------------------------------------------------------------------------------------
+
+
+def failing_once(kind: type, monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    """Let the rules fail at the next request of a kind; return what is left to be raised."""
+    faults: list[Exception] = [ZeroDivisionError("a bug")]
+
+    def faulty(state: Any, request: Any, **how: Any) -> Any:
+        if isinstance(request, kind) and faults:
+            raise faults.pop()
+        return handle(state, request, **how)
+
+    monkeypatch.setattr("aioworkflow.backends.local.batch.handle", faulty)
+    return faults
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_deadline_that_fails_stops_no_other(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    for word in ("one", "two"):
+        await lab.begin(StartTimerDecision(lab.tick, id="t"), word=word)
+    faults = failing_once(FireDeadlines, monkeypatch)
+    await lab.advance(2)
+    fired = {(await lab.poll_decision()).process.process_id for _ in range(2)}
+    assert fired == {lab.name("one"), lab.name("two")}
+    assert faults == []
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_message_that_fails_is_tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    receiver, sender = await lab.begin(word="receiver"), await lab.start("sender")
+    faults = failing_once(SignalProcess, monkeypatch)
+    await lab.decide(SignalProcessDecision(receiver, "s"))
+    while faults:
+        await anyio.lowlevel.checkpoint()
+    await lab.advance(1)
+    await lab.told(sender, ExternalProcessSignaledEvent)
+    one(await lab.history(receiver), ProcessSignaledEvent)
+
+
+async def test_a_message_that_fails_does_not_keep_a_backend_from_opening(
+    lab: Lab, database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver, sender = await lab.begin(word="receiver"), await lab.start("sender")
+    faults = failing_once(SignalProcess, monkeypatch)
+    await lab.decide(SignalProcessDecision(receiver, "s"))
+    while faults:
+        await anyio.lowlevel.checkpoint()
+    faults = failing_once(SignalProcess, monkeypatch)
+    async with open_lab(MemoryStore(database), like=lab):
+        assert faults == []
+        assert len(database.messages) == 1
+    async with open_lab(MemoryStore(database), like=lab):
+        await lab.told(sender, ExternalProcessSignaledEvent)
+
+
+async def test_a_claim_that_fails_lets_its_poll_wait(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = await lab.start()
+    faults = failing_once(StartDecisionTask, monkeypatch)
+    assert (await lab.poll_decision()).process == process
+    assert faults == []

@@ -218,8 +218,8 @@ class Batch:
         self._on_fault = on_fault
         self._without_run: list[PendingRun] = []
         self.pending: dict[str, PendingRun] = {}
-        self.unfounded: list[tuple[Operation, AioworkflowError]] = []
-        """Requests that were refused and concern no run, with the error."""
+        self.unfounded: list[tuple[Operation, Exception]] = []
+        """Requests that were refused and concern no run, or failed by a fault in the rules, with the error."""
         self.postponed: list[Operation] = []
         """Requests on runs that are broken."""
         self._broken_ids: set[str] = set()
@@ -376,7 +376,7 @@ class Batch:
         it.
         """
         self._on_fault(operation, error)
-        operation.fail(error)
+        self.unfounded.append((operation, error))
         run = self._target(operation)
         pending = self.pending.get(operation.run_id)
         while run is not None and pending is not None:

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...errors import BackendClosedError, BackendError, UnknownResourceError
+from ...errors import AioworkflowError, BackendClosedError, BackendError, UnknownResourceError
 from ...machine.requests import (
     CompleteDecisionTask,
     Message,
@@ -145,7 +145,9 @@ class Committer:
         """Apply and save; return the operations that must be tried again."""
         try:
             latest = await self._load(operations)
-        except BackendError as error:
+        except Exception as error:
+            if not isinstance(error, BackendError):
+                _logger.error("runs could not be read; this is a bug in aioworkflow", exc_info=error)
             for operation in operations:
                 self._give_up(operation, error)
                 self.unsure |= operation.message is not None
@@ -333,7 +335,8 @@ class Committer:
 
     def _give_up(self, operation: Operation, error: BaseException) -> None:
         if operation.waiter is not None:
-            self._return(operation.waiter, self._feed_later if isinstance(error, BackendError) else self.feed)
+            refused = isinstance(error, AioworkflowError) and not isinstance(error, BackendError)
+            self._return(operation.waiter, self.feed if refused else self._feed_later)
         operation.fail(error)
 
     def _return(self, waiter: Waiter, feed: Callable[[TaskList], None]) -> None:

@@ -305,6 +305,9 @@ class Deliveries:
         async def run() -> None:
             try:
                 await work()
+            except Exception:
+                _logger.exception("a task of list %r could not be handed out; it times out later", waiter.task_list)
+                waiter.abandon()
             except BaseException:
                 waiter.abandon()
                 raise

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...checks import check_duration, show
+from ...errors import InvalidRequestError
 from ...machine.limits import Limits
 
 __all__ = ["LocalOptions"]
@@ -11,7 +13,7 @@ __all__ = ["LocalOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalOptions:
-    """Settings of a :class:`LocalBackend`.
+    """Settings of a :class:`LocalBackend`. Durations are seconds, and more than 0.
 
     Attributes:
         limits: What the rules allow; ``SWF_LIMITS`` for Amazon's.
@@ -30,3 +32,14 @@ class LocalOptions:
     watch_seconds: float = 0.04
     cached_runs: int = 10_000
     close_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        limits: object = self.limits
+        if not isinstance(limits, Limits):
+            raise InvalidRequestError(f"limits must be a Limits, not {show(limits)}")
+        for name in ("poll_seconds", "lease_seconds", "session_check_seconds", "watch_seconds", "close_seconds"):
+            if not check_duration(getattr(self, name), name, optional=False):
+                raise InvalidRequestError(f"{name} must be more than 0 seconds")
+        runs: object = self.cached_runs
+        if not isinstance(runs, int) or isinstance(runs, bool) or runs < 1:
+            raise InvalidRequestError(f"cached_runs must be an int above 0, not {show(runs)}")

@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 
-from ...errors import BackendError, UnknownResourceError
+from ...errors import BackendError
 from ...machine.requests import FireDeadlines, ReleaseTasks, Request
 from ...stores.base import Store
 from ...types import ProcessRef
@@ -116,16 +116,18 @@ class Upkeep:
 
     @staticmethod
     async def _taken(futures: Sequence[asyncio.Future[Any]]) -> int:
-        """Wait for requests to be carried out; return how many were (the others came too late)."""
+        """Wait for requests to be carried out; return how many were."""
         taken = 0
         if futures:
             await asyncio.wait(futures)
         for future in futures:
-            try:
-                future.result()
+            error = future.exception()
+            if error is None:
                 taken += 1
-            except UnknownResourceError as error:
-                _logger.debug("a request of the upkeep came too late: %s", error)
+            elif isinstance(error, BackendError):
+                raise error
+            else:  # it came too late, or there is a fault, which has been logged
+                _logger.debug("a request of the upkeep was not carried out: %s", error)
         return taken
 
     # --- sessions ----------------------------------------------------------------------------------------------------
