@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
+
+import anyio
 
 from aioworkflow.backends.local import Clock, LocalBackend, LocalOptions, SystemClock
 from aioworkflow.stores.base import Group, Store
@@ -69,3 +72,20 @@ def local(lab: Lab) -> LocalBackend:
 def event_names(group: Group) -> list[list[str]]:
     """Return the kinds of events that a group saves, for each of its writes."""
     return [[type(event).__name__.removesuffix("Event") for event in write.events] for write in group.writes]
+
+
+class Poll:
+    """A poll in a cancel scope of its own."""
+
+    def __init__(self, poll: Callable[[], Awaitable[object]]) -> None:
+        self._scope = anyio.CancelScope()
+        self.task = asyncio.create_task(self._run(poll))
+
+    async def _run(self, poll: Callable[[], Awaitable[object]]) -> object:
+        with self._scope:
+            return await poll()
+        return None
+
+    def cancel(self) -> None:
+        """Cancel it, as those do who can do nothing with what it may bring."""
+        self._scope.cancel()

@@ -43,7 +43,7 @@ from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
 from aioworkflow.testing.conformance.backend.expect import every, kinds, one
 from aioworkflow.testing.conformance.backend.lab import Lab
 from aioworkflow.types import ProcessRef, ProcessStatus
-from tests.backends.labs import clock_of, event_names, local, open_lab
+from tests.backends.labs import Poll, clock_of, event_names, local, open_lab
 from tests.backends.scripted_store import ScriptedStore
 
 AWAY = BackendUnavailableError("the database is away")
@@ -431,7 +431,7 @@ async def test_claims_that_failed_but_were_saved_are_handed_out(lab: Lab, store:
 
 @pytest.mark.usefixtures("little_rest")
 async def test_a_started_task_whose_poll_is_gone_goes_to_the_next(lab: Lab, store: ScriptedStore) -> None:
-    poll = asyncio.create_task(lab.poll_decision())
+    poll = Poll(lab.poll_decision)
     await anyio.wait_all_tasks_blocked()
     hold = store.hold("commit")
     store.fail("commit", AWAY, after=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import SimpleNamespace
 
 import anyio
 import pytest
 
 from aioworkflow.backend import Interruption
+from aioworkflow.backends.local import backend as backend_module
 from aioworkflow.backends.local import deliveries as deliveries_module
 from aioworkflow.decision import (
     CancelActivityDecision,
@@ -18,14 +19,14 @@ from aioworkflow.decision import (
     SignalProcessDecision,
 )
 from aioworkflow.errors import BackendClosedError, BackendUnavailableError, InvalidRequestError, UnknownTaskError
-from aioworkflow.event import AnyEvent, SignalProcessFailedEvent
+from aioworkflow.event import AnyEvent, DecisionStartedEvent, SignalProcessFailedEvent
 from aioworkflow.result import ActivityAborted, ActivityCompleted
 from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
 from aioworkflow.task import ActivityTask, DecisionTask
-from aioworkflow.testing.conformance.backend.expect import kinds
+from aioworkflow.testing.conformance.backend.expect import kinds, one
 from aioworkflow.testing.conformance.backend.lab import Lab
 from aioworkflow.types import ProcessRef
-from tests.backends.labs import local, open_lab
+from tests.backends.labs import Poll, local, open_lab
 from tests.backends.scripted_store import ScriptedStore
 
 AWAY = BackendUnavailableError("the database is away")
@@ -57,7 +58,7 @@ def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def cancelled_decision_poll(lab: Lab, store: ScriptedStore, *, new_events_only: bool = False) -> ProcessRef:
     """Start a decision task for a poll that goes away meanwhile; return the process."""
-    poll = asyncio.create_task(lab.poll_decision(new_events_only=new_events_only))
+    poll = Poll(lambda: lab.poll_decision(new_events_only=new_events_only))
     process = await lab.begin(word="idle", task_list="elsewhere")
     await lab.backend.signal_process(process, "s")
     task = await lab.poll_decision("elsewhere")
@@ -75,7 +76,7 @@ async def cancelled_activity_poll(lab: Lab, store: ScriptedStore, **settings: fl
     """Start an activity task for a poll that goes away meanwhile; return the decision that scheduled it."""
     process = await lab.start()
     decision = await lab.poll_decision()
-    poll = asyncio.create_task(lab.poll_activity())
+    poll = Poll(lab.poll_activity)
     await anyio.wait_all_tasks_blocked()
     hold = store.hold("commit")
     answer = asyncio.create_task(lab.answer(decision, lab.schedule("a", **settings)))
@@ -100,7 +101,7 @@ async def test_the_task_of_a_poll_that_went_away_goes_to_the_next(lab: Lab, stor
 async def test_the_task_of_a_poll_that_went_away_goes_to_one_that_waits(lab: Lab, store: ScriptedStore) -> None:
     process = await lab.start()
     decision = await lab.poll_decision()
-    gone = asyncio.create_task(lab.poll_activity())
+    gone = Poll(lab.poll_activity)
     await anyio.wait_all_tasks_blocked()
     hold = store.hold("commit")
     answer = asyncio.create_task(lab.answer(decision, lab.schedule("a")))
@@ -113,19 +114,197 @@ async def test_the_task_of_a_poll_that_went_away_goes_to_one_that_waits(lab: Lab
     assert (await other).process == process
 
 
-async def test_a_poll_that_is_cancelled_with_the_task_in_hand_passes_it_on(lab: Lab, store: ScriptedStore) -> None:
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_poll_that_is_cancelled_with_the_task_in_hand_passes_it_on(
+    lab: Lab, store: ScriptedStore, turns: int
+) -> None:
+    poll = Poll(lambda: lab.backend.poll_decision_task(lab.decisions))
+    await anyio.wait_all_tasks_blocked()
+    store.after["commit"] = lambda: soon(turns, poll.cancel)
+    process = await lab.start()
+    await asyncio.wait([poll.task])
+    task = poll.task.result() or await lab.poll_decision()
+    assert isinstance(task, DecisionTask)
+    assert task.process == process
+    one(await lab.history(process), DecisionStartedEvent)
+
+
+def soon(turns: int, callback: Callable[[], object]) -> None:
+    """Call back after so many turns of the event loop."""
+    if turns:
+        asyncio.get_running_loop().call_soon(soon, turns - 1, callback)
+    else:
+        callback()
+
+
+# --- polls that are cancelled by somebody who can do something with what they bring --------------------------------
+
+
+class Caller:
+    """Polls, and after that waits for something; if it takes what comes in spite of a cancellation, it says so."""
+
+    def __init__(self, lab: Lab, *, takes: bool) -> None:
+        self._takes = takes
+        self._is_back = False
+        self.task = asyncio.create_task(self._run(lab))
+
+    async def _run(self, lab: Lab) -> DecisionTask | None:
+        found = await lab.backend.poll_decision_task(lab.decisions)
+        self._is_back = True
+        if self._takes:
+            self.task.uncancel()
+        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()
+        return found
+
+    def cancel(self) -> None:
+        """Cancel the poll, not what comes after it."""
+        if not self._is_back:
+            self.task.cancel()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_cancelled_poll_returns_the_task_that_is_on_its_way(lab: Lab, store: ScriptedStore, turns: int) -> None:
+    caller = Caller(lab, takes=True)
+    await anyio.wait_all_tasks_blocked()
+    hold = store.hold("commit")
+    start = asyncio.create_task(lab.start())
+    await hold.reached.wait()
+    hold.release()
+    soon(turns, caller.cancel)
+    process = await start
+    task = await caller.task
+    assert task is not None
+    assert task.process == process
+    await lab.answer(task)
+
+
+async def test_the_cancellation_is_not_forgotten(lab: Lab, store: ScriptedStore) -> None:
+    caller = Caller(lab, takes=False)
+    await anyio.wait_all_tasks_blocked()
+    hold = store.hold("commit")
+    start = asyncio.create_task(lab.start())
+    await hold.reached.wait()
+    caller.cancel()
+    hold.release()
+    await start
+    with pytest.raises(asyncio.CancelledError):
+        await caller.task
+    assert caller.task.cancelled()
+
+
+async def test_a_timeout_may_still_bring_the_task(lab: Lab, store: ScriptedStore) -> None:
+    hold = store.hold("commit")
+    expired = asyncio.Event()
+
+    async def poll() -> DecisionTask | None:
+        async with asyncio.timeout(None) as timeout:
+            asyncio.get_running_loop().call_soon(expired.set)
+            timer = asyncio.create_task(expire(timeout))
+            task = await lab.backend.poll_decision_task(lab.decisions)
+        await timer
+        return task
+
+    async def expire(timeout: asyncio.Timeout) -> None:
+        await hold.reached.wait()
+        timeout.reschedule(0)
+        await anyio.lowlevel.checkpoint()
+        hold.release()
+
+    polled = asyncio.create_task(poll())
+    await expired.wait()
+    process = await lab.start()
+    task = await polled
+    assert task is not None
+    assert task.process == process
+
+
+async def test_a_poll_that_is_cancelled_twice_leaves_the_task_to_another(lab: Lab, store: ScriptedStore) -> None:
+    poll = asyncio.create_task(lab.poll_decision())
+    await anyio.wait_all_tasks_blocked()
+    hold = store.hold("commit")
+    start = asyncio.create_task(lab.start())
+    await hold.reached.wait()
+    for _ in range(2):
+        poll.cancel()
+        await anyio.wait_all_tasks_blocked()
+    assert poll.cancelled()
+    hold.release()
+    process = await start
+    assert (await lab.poll_decision()).process == process
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_poll_that_is_cancelled_again_in_the_last_moment(lab: Lab, store: ScriptedStore, turns: int) -> None:
     poll = asyncio.create_task(lab.backend.poll_decision_task(lab.decisions))
     await anyio.wait_all_tasks_blocked()
+    hold = store.hold("commit")
+    start = asyncio.create_task(lab.start())
+    await hold.reached.wait()
+    poll.cancel()
+    await anyio.wait_all_tasks_blocked()
+    store.after["commit"] = lambda: soon(turns, poll.cancel)
+    hold.release()
+    process = await start
+    await asyncio.wait([poll])
+    task = await lab.poll_decision() if poll.cancelled() else poll.result()
+    assert task is not None
+    assert task.process == process
+    one(await lab.history(process), DecisionStartedEvent)
 
-    def cancel() -> None:
-        # Behind the delivery of the task, in front of the poll's own turn.
-        asyncio.get_running_loop().call_soon(poll.cancel)
 
-    store.after["commit"] = cancel
-    process = await lab.start()
+async def test_a_cancelled_poll_does_not_wait_for_long(
+    lab: Lab, store: ScriptedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend_module, "_LAST_WORD_SECONDS", 0.001)
+    poll = asyncio.create_task(lab.poll_decision())
+    await anyio.wait_all_tasks_blocked()
+    hold = store.hold("commit")
+    start = asyncio.create_task(lab.start())
+    await hold.reached.wait()
+    poll.cancel()
     await asyncio.wait([poll])
     assert poll.cancelled()
+    hold.release()
+    process = await start
     assert (await lab.poll_decision()).process == process
+
+
+async def test_a_cancelled_poll_ends_when_its_task_is_taken_back(lab: Lab, store: ScriptedStore) -> None:
+    poll = asyncio.create_task(lab.poll_decision())
+    await anyio.wait_all_tasks_blocked()
+    hold = store.hold("commit")
+    store.fail("commit", AWAY)
+    start = asyncio.create_task(lab.start())
+    await hold.reached.wait()
+    poll.cancel()
+    hold.release()
+    await asyncio.wait([poll, start])
+    assert poll.cancelled()
+    assert isinstance(start.exception(), BackendUnavailableError)
+
+
+async def test_a_poll_for_which_nothing_is_on_its_way_ends_at_once(lab: Lab) -> None:
+    poll = asyncio.create_task(lab.poll_decision())
+    await anyio.wait_all_tasks_blocked()
+    poll.cancel()
+    await asyncio.wait([poll])
+    assert poll.cancelled()
+
+
+async def test_a_claim_for_a_poll_that_went_away_is_not_carried_out(lab: Lab, database: MemoryDatabase) -> None:
+    process = await lab.start()
+    fresh_store = ScriptedStore(MemoryStore(database))
+    async with open_lab(fresh_store, like=lab) as fresh:
+        hold = fresh_store.hold("load")
+        poll = Poll(fresh.poll_decision)
+        await hold.reached.wait()
+        poll.cancel()
+        await asyncio.wait([poll.task])
+        hold.release()
+        await fresh.start("other", task_list="elsewhere")
+        assert kinds(await lab.history(process)) == ["ProcessStarted", "DecisionScheduled"]
+        assert (await fresh.poll_decision()).process == process
 
 
 @pytest.mark.parametrize("gone_wanted_new", [True, False])
@@ -164,7 +343,7 @@ async def test_a_task_of_a_process_that_closed_meanwhile_is_not_handed_out(lab: 
 
 
 async def test_a_decision_that_timed_out_meanwhile_is_handed_out_anew(lab: Lab, store: ScriptedStore) -> None:
-    poll = asyncio.create_task(lab.poll_decision())
+    poll = Poll(lab.poll_decision)
     await anyio.wait_all_tasks_blocked()
     hold = store.hold("commit")
     start = asyncio.create_task(lab.start(decision_timeout=5 * lab.tick))

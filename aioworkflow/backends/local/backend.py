@@ -45,7 +45,7 @@ from .batch import new_id
 from .clock import Clock, SystemClock
 from .committer import Committer
 from .deliveries import Deliveries
-from .lists import TaskLists, Waiter
+from .lists import TaskList, TaskLists, Waiter
 from .options import LocalOptions
 from .registry import Registry
 from .runs import RunCache
@@ -55,6 +55,9 @@ from .upkeep import Upkeep
 __all__ = ["LocalBackend"]
 
 _logger = logging.getLogger("aioworkflow.local")
+
+_LAST_WORD_SECONDS = 5.0
+"""A poll that is cancelled waits no longer for a task that is on its way; another poll will get it."""
 
 Task = TypeVar("Task", ActivityTask, DecisionTask)
 
@@ -215,7 +218,7 @@ class LocalBackend:
 
     @property
     def polls_can_be_cancelled(self) -> bool:
-        """True: a task that was started for a poll that is cancelled goes to another poll."""
+        """True: a task that was started for a poll that is cancelled is returned by it, or goes to another poll."""
         return True
 
     @property
@@ -308,9 +311,44 @@ class LocalBackend:
         try:
             return cast("Task | None", await waiter.future)
         except asyncio.CancelledError:
-            if waiter.future.done() and not waiter.future.cancelled() and (task := waiter.future.result()) is not None:
-                self._deliveries.offer(waiter.kind, waiter.task_list, task)
-            raise
+            task = await self._brought_all_the_same(waiter, task_list)
+            if task is None:
+                raise
+            return cast("Task", task)
+
+    async def _brought_all_the_same(self, waiter: Waiter, task_list: TaskList) -> ActivityTask | DecisionTask | None:
+        """A poll is cancelled: return the task that it has in hand, or that is on its way in a transaction.
+
+        The cancellation is raised where its caller next waits, so a caller that can do something with the task (as a
+        worker that stops polling) has the time to say so by ``uncancel()``. In a cancelled scope of anyio nobody can,
+        so there the task goes to another poll, and None is returned.
+        """
+        caller = asyncio.current_task()
+        assert caller is not None
+        if anyio.current_effective_deadline() == -math.inf:
+            self._pass_on(waiter)
+            return None
+        if waiter.future.cancelled():
+            if not self._deliveries.await_again(waiter, task_list):
+                return None
+            timer = asyncio.get_running_loop().call_later(_LAST_WORD_SECONDS, waiter.abandon)
+            try:
+                await waiter.future
+            except asyncio.CancelledError:
+                self._pass_on(waiter)
+                raise
+            finally:
+                timer.cancel()
+        task = waiter.future.result()
+        if task is not None:
+            asyncio.get_running_loop().call_soon(_cancel_again, caller)
+        return task
+
+    def _pass_on(self, waiter: Waiter) -> None:
+        """Give to another poll what this one has in hand, if anything."""
+        future = waiter.future
+        if future.done() and not future.cancelled() and (task := future.result()) is not None:
+            self._deliveries.offer(waiter.kind, waiter.task_list, task)
 
     async def complete_decision_task(
         self,
@@ -413,6 +451,13 @@ class LocalBackend:
         if stored is None or process.process_id not in ("", stored.head.process_id):
             raise UnknownProcessError(f"there is no process {process}")
         return stored
+
+
+def _cancel_again(caller: asyncio.Task[Any]) -> None:
+    """Let a task that is still counted as cancelled hear of it."""
+    if caller.cancelling():
+        caller.uncancel()
+        caller.cancel()
 
 
 def _only_cause(error: Exception) -> Exception:

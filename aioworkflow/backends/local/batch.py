@@ -69,8 +69,9 @@ class Operation:
 
     @property
     def abandoned(self) -> bool:
-        """Whether the caller went away before the request was applied."""
-        return self.future is not None and self.future.done()
+        """Whether the caller, or the poll, went away before the request was applied."""
+        future = self.future if self.waiter is None else self.waiter.future
+        return future is not None and future.done()
 
     def succeed(self, reply: object) -> None:
         """Give the caller the reply."""

@@ -166,6 +166,8 @@ class Committer:
         )
         for operation in operations:
             if operation.abandoned:
+                if operation.waiter is not None:
+                    self._return(operation.waiter, self.feed)
                 continue
             batch.apply(operation)
         return await self._save(batch)

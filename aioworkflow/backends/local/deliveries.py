@@ -153,6 +153,7 @@ class Deliveries:
     def give(self, waiter: Waiter, task: ActivityTask | DecisionTask) -> None:
         """Give a started task to this poll, or to another if this one went away."""
         if waiter.future.done():
+            waiter.claimed = False
             self.offer(waiter.kind, waiter.task_list, task)
             return
         if isinstance(task, ActivityTask):
@@ -161,6 +162,15 @@ class Deliveries:
                 holders = self._holders[task.process.run_id] = {}
             holders[task.scheduled_event_id] = (task.token, waiter.on_interrupt)
         waiter.future.set_result(task)
+
+    def await_again(self, waiter: Waiter, task_list: TaskList) -> bool:
+        """Let a poll that was cancelled wait for what is on its way to it all the same; tell whether anything is."""
+        if not waiter.claimed and not task_list.unclaimed:
+            return False
+        waiter.renew()
+        if not waiter.claimed:  # it was on its way a moment ago
+            self.give_unclaimed(waiter, task_list)
+        return True
 
     def give_unclaimed(self, waiter: Waiter, task_list: TaskList) -> None:
         """Give a poll a task that was started for another that went away, if one is still open; else let it wait."""

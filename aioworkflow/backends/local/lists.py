@@ -72,6 +72,11 @@ class Waiter:
         if not self.claimed and not self.future.done():
             self.future.set_result(None)
 
+    def renew(self) -> None:
+        """Wait anew, but only for what is on its way."""
+        self.future = self.future.get_loop().create_future()
+        self.expired = True
+
     def abandon(self) -> None:
         """End the poll without the task that was on its way."""
         self.claimed = False
