@@ -30,7 +30,7 @@ from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
 from aioworkflow.testing.conformance.backend.expect import every, kinds, one
 from aioworkflow.testing.conformance.backend.lab import Lab
 from aioworkflow.types import ProcessRef, ProcessStatus, TimeoutType, TypeRef
-from tests.backends.labs import clock_of, local, open_lab
+from tests.backends.labs import Poll, clock_of, local, open_lab
 from tests.backends.scripted_store import ScriptedStore
 
 AWAY = BackendUnavailableError("the database is away")
@@ -255,6 +255,20 @@ async def test_a_workflow_that_others_registered_is_found(lab: Lab, database: Me
             await lab.start("other", workflow=TypeRef(lab.name("nobody")))
 
 
+async def test_a_cancelled_poll_ends_when_its_task_is_taken_back(lab: Lab, store: ScriptedStore) -> None:
+    poll = asyncio.create_task(lab.poll_decision())
+    await anyio.wait_all_tasks_blocked()
+    hold = store.hold("commit")
+    store.fail("commit", AWAY)
+    start = asyncio.create_task(lab.start())
+    await hold.reached.wait()
+    poll.cancel()
+    await anyio.wait_all_tasks_blocked()
+    hold.release()
+    await asyncio.wait([poll, start])
+    assert poll.cancelled()
+
+
 async def test_waiting_for_a_process_that_closes_while_it_is_looked_up(lab: Lab, store: ScriptedStore) -> None:
     process = await lab.start()
     async with open_lab(store.inner, like=lab) as other:
@@ -290,6 +304,79 @@ async def test_bad_arguments_are_refused(lab: Lab) -> None:
     for _ in range(2):
         with anyio.move_on_after(0):
             await lab.backend.poll_activity_task("l", identity="me")
+
+
+async def test_waiting_for_a_process_of_another_backend(lab: Lab, database: MemoryDatabase) -> None:
+    async with open_lab(MemoryStore(database), like=lab) as other:
+        process = await other.start(task_list="elsewhere")
+        async with lab.meanwhile(lambda: lab.closed(process)) as closed:
+            await other.backend.terminate_process(process)
+        assert kinds([closed.value]) == ["ProcessTerminated"]
+
+
+async def test_waiting_for_a_process_that_is_known_to_be_open(lab: Lab) -> None:
+    process = await lab.begin()
+    waits = [asyncio.create_task(lab.backend.wait_process(ref)) for ref in (process, ProcessRef(process.process_id))]
+    await anyio.wait_all_tasks_blocked()
+    await lab.backend.terminate_process(process)
+    assert kinds([await wait for wait in waits]) == ["ProcessTerminated"] * 2
+
+
+@pytest.mark.parametrize("takes", [True, False])
+async def test_a_poll_that_is_cancelled_returns_what_is_on_its_way(lab: Lab, store: ScriptedStore, takes: bool) -> None:
+    async def poll() -> object:
+        task = await lab.backend.poll_decision_task(lab.decisions)
+        if takes:
+            this = asyncio.current_task()
+            assert this is not None
+            this.uncancel()
+        await anyio.lowlevel.checkpoint()
+        return task
+
+    polled = asyncio.create_task(poll())
+    await anyio.wait_all_tasks_blocked()
+    hold = store.hold("commit")
+    start = asyncio.create_task(lab.start())
+    await hold.reached.wait()
+    polled.cancel()
+    await anyio.wait_all_tasks_blocked()
+    hold.release()
+    await start
+    await asyncio.wait([polled])
+    assert polled.cancelled() is not takes
+
+
+async def test_a_poll_that_is_cancelled_twice_passes_on_what_it_has(lab: Lab, store: ScriptedStore) -> None:
+    poll = asyncio.create_task(lab.backend.poll_decision_task(lab.decisions))
+    await anyio.wait_all_tasks_blocked()
+    hold = store.hold("commit")
+    start = asyncio.create_task(lab.start())
+    await hold.reached.wait()
+    poll.cancel()
+    await anyio.wait_all_tasks_blocked()
+
+    def cancel_again() -> None:
+        asyncio.get_running_loop().call_soon(poll.cancel)
+
+    store.after["commit"] = cancel_again
+    hold.release()
+    process = await start
+    await asyncio.wait([poll])
+    task = await lab.poll_decision() if poll.cancelled() else poll.result()
+    assert task is not None
+    assert task.process == process
+
+
+async def test_a_started_task_goes_to_the_next_poll(lab: Lab, store: ScriptedStore) -> None:
+    poll = Poll(lab.poll_decision)
+    await anyio.wait_all_tasks_blocked()
+    hold = store.hold("commit")
+    start = asyncio.create_task(lab.start())
+    await hold.reached.wait()
+    poll.cancel()
+    hold.release()
+    process = await start
+    assert (await lab.poll_decision()).process == process
 
 
 async def test_asking_a_process_to_end(lab: Lab) -> None:
