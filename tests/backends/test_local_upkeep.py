@@ -326,6 +326,16 @@ async def test_a_message_is_not_forgotten_when_its_process_cannot_be_read(lab: L
     one(await lab.history(receiver), ProcessSignaledEvent)
 
 
+@pytest.mark.usefixtures("soon")
+async def test_defaults_that_others_have_changed_are_found(lab: Lab, database: MemoryDatabase) -> None:
+    store = ScriptedStore(MemoryStore(database))
+    async with open_lab(store, like=lab) as other:
+        async with store.calling("types", 2):
+            await lab.add_workflow(lab.workflow, task_priority=7)
+        process = await other.start()
+        assert (await other.info(process)).task_priority == 7
+
+
 async def test_all_messages_of_a_dead_backend_are_delivered(
     lab: Lab, database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

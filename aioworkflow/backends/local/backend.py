@@ -117,6 +117,7 @@ class LocalBackend:
             deliveries=self._deliveries,
             lists=self._lists,
             runs=self._runs,
+            registry=self._registry,
         )
         self._tasks: TaskGroup | None = None
         self._host: asyncio.Task[None] | None = None

@@ -23,6 +23,7 @@ from .committer import Committer
 from .deliveries import Deliveries
 from .lists import TaskLists
 from .options import LocalOptions
+from .registry import Registry
 from .runs import RunCache
 
 __all__ = ["Upkeep"]
@@ -33,7 +34,7 @@ _RENEWED_AT = 2 / 3
 """The share of a lease that is left when it is renewed; before that others are looked at, and nothing is written."""
 
 _FALLBACK_PERIOD = 5.0
-"""Seconds between looks at the database for what no hint told of: deadlines, undelivered messages."""
+"""Seconds between looks at the database for what no hint told of: deadlines, undelivered messages, types."""
 
 _MESSAGES_PER_QUERY = 500
 
@@ -56,6 +57,7 @@ class Upkeep:
         deliveries: Deliveries,
         lists: TaskLists,
         runs: RunCache,
+        registry: Registry,
     ) -> None:
         self._store = store
         self._session = session
@@ -66,6 +68,7 @@ class Upkeep:
         self._deliveries = deliveries
         self._lists = lists
         self._runs = runs
+        self._registry = registry
         self._expires_at = 0.0
         self._ending = False
         self._deadline: float | None = None
@@ -226,6 +229,7 @@ class Upkeep:
             await self._guarded("what was forgotten", self._find_forgotten)
 
     async def _find_forgotten(self) -> None:
+        await self._registry.refresh()
         await self.deliver_messages(older_than=self._clock.now() - _FALLBACK_PERIOD)
         awaited = self._deliveries.awaited_runs
         self._looked_at = 0 if self._looked_at >= len(awaited) else self._looked_at
