@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -67,6 +68,22 @@ async def test_others_may_have_registered_types(registry: Registry, store: Scrip
     assert registry.lacks_types(decisions[2:])
     await registry.refresh()
     assert not registry.lacks_types(decisions)
+
+
+async def test_what_is_registered_while_types_are_read_counts(registry: Registry, store: ScriptedStore) -> None:
+    await registry.register(W)
+    new = WorkflowType(ref=W.ref, task_priority=3)
+
+    class Late(ScriptedStore):
+        async def types(self) -> Sequence[WorkflowType | ActivityType]:
+            found = await super().types()
+            if self.calls["types"] == 1:
+                await late.register(new)
+            return found
+
+    late = Registry(Late(store), Limits())
+    await late.refresh()
+    assert late.environment.workflows == {W.ref: new}
 
 
 async def test_what_cannot_be_hashed_names_nothing(registry: Registry) -> None:

@@ -25,13 +25,19 @@ class Registry:
 
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
+        self._registrations = 0
         self._workflows: dict[TypeRef, WorkflowType] = {}
         self._activities: dict[TypeRef, ActivityType] = {}
         self.environment = Environment(limits=limits, workflows=self._workflows, activities=self._activities)
 
     async def refresh(self) -> None:
         """Read what other OS processes have registered."""
-        for registered in await self._store.types():
+        while True:
+            before = self._registrations
+            found = await self._store.types()
+            if self._registrations == before:  # else it may be out of date
+                break
+        for registered in found:
             self._add(registered)
 
     async def register(self, registered: WorkflowType | ActivityType) -> None:
@@ -43,6 +49,7 @@ class Registry:
         _check(registered)
         if self._known(registered) != registered:
             await self._store.save_type(registered)
+            self._registrations += 1
             self._add(registered)
 
     def lacks_types(self, decisions: Sequence[Decision]) -> bool:
