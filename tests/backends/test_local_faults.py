@@ -11,9 +11,9 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import pytest
@@ -90,21 +90,28 @@ class Crew:
     async def _complete(self, task: ActivityTask) -> None:
         await self._lab.backend.complete_activity_task(task.token, ActivityCompleted(task.activity_id))
 
-    async def _interrupted(self, poll: Callable[[], Awaitable[T | None]]) -> T | None:
-        """Poll, and perhaps give up in the midst of it; a poll that has its task by then returns it."""
-        with anyio.CancelScope() as scope:
-            turns = self._chance.choice((0, 1, 2, 3, 5, 8, 13, 1000))
-            asyncio.get_running_loop().call_soon(countdown, scope, turns)
-            return await poll()
-        return None
+    async def _interrupted(self, poll: Callable[[], Coroutine[Any, Any, T | None]]) -> T | None:
+        """Poll, and perhaps give up in the midst of it, in one of two ways; a poll that has its task by then may return
+        it.
+        """
+        turns = self._chance.choice((0, 1, 2, 3, 5, 8, 13, 1000))
+        if self._chance.random() < 0.5:
+            with anyio.CancelScope() as scope:
+                countdown(scope.cancel, turns)
+                return await poll()
+            return None
+        task = asyncio.create_task(poll())
+        countdown(task.cancel, turns)
+        await asyncio.wait([task])
+        return None if task.cancelled() else task.result()
 
 
-def countdown(scope: anyio.CancelScope, turns: int) -> None:
+def countdown(cancel: Callable[[], object], turns: int) -> None:
     """Cancel after so many turns of the event loop; after many, never."""
     if turns == 0:
-        scope.cancel()
+        asyncio.get_running_loop().call_soon(cancel)
     elif turns < 100:
-        asyncio.get_running_loop().call_soon(countdown, scope, turns - 1)
+        asyncio.get_running_loop().call_soon(countdown, cancel, turns - 1)
 
 
 def decisions(lab: Lab, task: DecisionTask) -> list[Decision]:
