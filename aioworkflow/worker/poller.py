@@ -59,10 +59,9 @@ class Places:
         poller.turns += 1
         return True
 
-    @property
-    def are_wanted(self) -> bool:
-        """Whether a poller waits for one."""
-        return bool(self._hungry)
+    def are_wanted_by_others(self, poller: Poller[Any]) -> bool:
+        """Whether some other poller waits for one."""
+        return any(hungry is not poller for hungry in self._hungry)
 
     def give_back(self, poller: Poller[Any]) -> None:
         """End a turn."""
@@ -167,7 +166,7 @@ class Poller(Generic[T]):
                     await self._handle(item)
                 finally:
                     self._polls += 1
-                if self._polls > self._target or self._places.are_wanted or not _is_fresh(task, clean):
+                if self._polls > self._target or self._places.are_wanted_by_others(self) or not _is_fresh(task, clean):
                     break
         except asyncio.CancelledError as error:
             if not task.cancelling():

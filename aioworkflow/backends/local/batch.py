@@ -187,11 +187,15 @@ class PendingRun:
 
 def _new_wake_at(run: CachedRun, now: float) -> float | UnsetType | None:
     """Return the deadline to store, UNSET while the stored one will do: it may be too early, never too late."""
-    deadline = run.state.next_deadline()
+    state = run.state
+    deadline = state.next_deadline()
     stored = run.wake_at
     if stored is UNSET:
         return deadline
-    if deadline == stored or (deadline is not None and stored is not None and now < stored <= deadline):
+    if deadline == stored:
+        return UNSET
+    is_open = state.head.status is ProcessStatus.OPEN
+    if is_open and stored is not None and now < stored and (deadline is None or stored <= deadline):
         return UNSET
     return deadline
 
