@@ -39,7 +39,7 @@ from .event import (
     TimerFiredEvent,
 )
 from .process import Process
-from .retry import RetryPolicy
+from .retrying import policies_of
 from .workflow import WorkflowLike, workflow_settings
 
 __all__ = [
@@ -192,14 +192,14 @@ class Rulebook:
     """
 
     def __init__(self, workflow: type, activities: Iterable[ActivityLike]) -> None:
-        self.retries: dict[str, RetryPolicy] = {}
         self._handlers: dict[type[Event], list[tuple[frozenset[str] | None, str]]] = {}
+        named: list[ActivityLike] = []
         for method, rules in _rules_of(workflow).items():
             for rule in rules:
-                self._note_retries(rule.activities)
+                named += rule.activities
                 for event in rule.events:
                     self._handlers.setdefault(event, []).append((rule.names, method))
-        self._note_retries(activities)
+        self.retries = policies_of([*named, *activities])
 
     def __bool__(self) -> bool:
         return bool(self._handlers)
@@ -212,16 +212,6 @@ class Rulebook:
         """Return the names of the methods to be called, each once, in order."""
         rules = self._handlers.get(event, ())
         return list(dict.fromkeys(method for names, method in rules if names is None or subject in names))
-
-    def _note_retries(self, activities: Iterable[ActivityLike]) -> None:
-        for activity in activities:
-            name = activity_settings(activity).ref.name
-            policy = None if isinstance(activity, str | tuple) else activity.retry
-            if policy is None:
-                continue
-            if not isinstance(policy, RetryPolicy):
-                raise InvalidRequestError(f"retry of activity {name!r} must be a RetryPolicy, not {show(policy)}")
-            self.retries[name] = policy
 
 
 def _rules_of(workflow: type) -> dict[str, list[Rule]]:

@@ -6,12 +6,15 @@ new. No question costs more with a longer history, except where all of something
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar, overload
 
 from .activity import ActivityLike, activity_settings
+from .checks import show
+from .decision import Decision
 from .errors import InvalidRequestError, ResultNotAvailableError
 from .event import (
     ActivityScheduledEvent,
@@ -33,6 +36,8 @@ from .facts import Facts
 from .payload import decode
 from .records import ActivityClosedEvent, ActivityRecord, ChildClosedEvent, ChildRecord, TimerClosedEvent, TimerRecord
 from .result import ActivityOutcome
+from .retry import RetryPolicy
+from .retrying import Retries, policies_of, retrying
 from .types import ProcessRef, ProcessStatus, TypeRef
 from .workflow import WorkflowLike, workflow_settings
 
@@ -56,6 +61,7 @@ class Process:
         self.ref = ref
         self._facts = Facts()
         self._new: Sequence[AnyEvent] | None = None
+        self._retrying: dict[str, ActivityScheduledEvent] | None = None
         self.extend(events)
         history = self._facts.history
         if not history or not isinstance(history[0], ProcessStartedEvent):
@@ -77,6 +83,7 @@ class Process:
         except InvalidRequestError as error:
             raise InvalidRequestError(f"process {self.ref}: {error}") from None
         self._new = None
+        self._retrying = None
 
     def as_of(self, event_id: int) -> Process:
         """Return the process as it was when event ``event_id`` had just happened; costs as much as folding it anew."""
@@ -261,6 +268,62 @@ class Process:
 
     def _activity(self, scheduled: ActivityScheduledEvent) -> ActivityRecord:
         return ActivityRecord(scheduled, self.closing_of(scheduled))
+
+    # --- trying activities again (see aioworkflow.retrying) ---
+
+    def retry(self, *activities: ActivityLike, policy: RetryPolicy | None = None) -> list[Decision]:
+        """Return what ``decide`` has to decide in this turn so that interrupted activities are tried again.
+
+        Call it in every turn, before asking for :attr:`pending_activities`, and add to what it returns::
+
+            def decide(self, process):
+                again = process.retry(charge_card)
+                if process.pending_activities:
+                    return again
+
+        Args:
+            activities: What may be tried again.
+            policy: For all of them, instead of their own.
+
+        Raises:
+            InvalidRequestError: One is no activity, or there is no policy for it.
+        """
+        if policy is not None and not isinstance(policy, RetryPolicy):
+            raise InvalidRequestError(f"policy must be a RetryPolicy, not {show(policy)}")
+        names = [activity_settings(activity).ref.name for activity in activities]
+        policies = policies_of(activities) if policy is None else dict.fromkeys(names, policy)
+        for name in names:
+            if name not in policies:
+                raise InvalidRequestError(f"activity {name!r} has no retry policy; pass policy=RetryPolicy(…)")
+        return [decision for decision in self.follow(policies).decisions.values() if decision is not None]
+
+    def follow(self, policies: Mapping[str, RetryPolicy]) -> Retries:
+        """Return the same as :meth:`retry` for policies by name, with the events that it answers."""
+        retries = Retries(self, policies)
+        if retries.pending:
+            self._attempted().update(retries.pending)
+        return retries
+
+    @property
+    def pending_activities(self) -> Mapping[str, ActivityScheduledEvent]:
+        """The open activities and those that wait for their next attempt (the last one is given), by id.
+
+        Of interruptions that are new in this turn it counts those that :meth:`retry` was asked about; in rule workflows
+        all that they retry.
+        """
+        return MappingProxyType(ChainMap(self._facts.open_activities, self._attempted()))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way that could still bring an event by itself: no pending activity, no open timer
+        and no open child.
+        """
+        return not (self.pending_activities or self._facts.open_timers or self._facts.open_children)
+
+    def _attempted(self) -> dict[str, ActivityScheduledEvent]:
+        if self._retrying is None:
+            self._retrying = {scheduled.activity_id: scheduled for scheduled in retrying(self)}
+        return self._retrying
 
     # --- timers ---
 

@@ -1,8 +1,9 @@
 """When to try again: a frozen policy that computes delays, for workers' back-off and for deciders.
 
-The delay before attempt n+1 is ``initial_delay * backoff ** (n - 1)``, at most ``max_delay``. With ``jitter`` (0 to
+The delay before attempt n+1 is ``initial * backoff ** (n - 1)``, at most ``maximum_interval``. With ``jitter`` (0 to
 1) a random share of it is taken away: 1.0 is "full jitter", anything between nothing and the whole delay, which
-spreads a crowd best.
+spreads a crowd best. Deciders draw that share from what the history says (:mod:`aioworkflow.retrying`), so that
+deciding again gives the same delay.
 """
 
 from __future__ import annotations
@@ -24,32 +25,31 @@ class RetryPolicy:
     """How often and when something is tried again.
 
     Attributes:
-        max_attempts: Including the first; None is without end.
-        initial_delay: Seconds (or a timedelta) before the second attempt.
+        initial: Seconds (or a timedelta) before the second attempt.
         backoff: What each further delay is multiplied by; at least 1.
-        max_delay: The longest delay in seconds (or a timedelta).
-        jitter: The share of the delay that chance may take away, 0 to 1. Deciders use no jitter, as their decisions
-            must follow from history alone.
+        maximum_interval: The longest delay in seconds (or a timedelta).
+        maximum_attempts: Including the first; None is without end.
+        jitter: The share of the delay that chance may take away, 0 to 1.
         non_retryable: Names of exception types (as ``"ValueError"``) that no further attempt would help; the
-            types themselves are accepted too.
+            types themselves are accepted too. Subclasses have other names.
     """
 
-    max_attempts: int | None = 3
-    initial_delay: Duration = 1.0
+    initial: Duration = 1.0
     backoff: float = 2.0
-    max_delay: Duration = 3600.0
+    maximum_interval: Duration = 3600.0
+    maximum_attempts: int | None = 3
     jitter: float = 0.0
     non_retryable: tuple[str | type[BaseException], ...] = ()
 
     def __post_init__(self) -> None:
-        attempts: object = self.max_attempts
+        attempts: object = self.maximum_attempts
         if attempts is not None and (not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1):
-            raise InvalidRequestError(f"max_attempts must be an int of at least 1, or None, not {show(attempts)}")
+            raise InvalidRequestError(f"maximum_attempts must be an int of at least 1, or None, not {show(attempts)}")
         _check_factor(self.backoff, "backoff", 1, math.inf)
         _check_factor(self.jitter, "jitter", 0, 1)
         put = object.__setattr__
-        put(self, "initial_delay", check_duration(self.initial_delay, "initial_delay", optional=False))
-        put(self, "max_delay", check_duration(self.max_delay, "max_delay", optional=False))
+        put(self, "initial", check_duration(self.initial, "initial", optional=False))
+        put(self, "maximum_interval", check_duration(self.maximum_interval, "maximum_interval", optional=False))
         put(self, "non_retryable", _exception_names(self.non_retryable))
 
     def delay(self, attempt: int, random: Callable[[], float] = _random.random) -> float:
@@ -59,7 +59,7 @@ class RetryPolicy:
             attempt: How many attempts there have been.
             random: Gives a number from 0 to 1; only asked if there is jitter.
         """
-        initial, longest = float(self.initial_delay), float(self.max_delay)  # type: ignore[arg-type]
+        initial, longest = float(self.initial), float(self.maximum_interval)  # type: ignore[arg-type]
         try:
             delay = min(initial * self.backoff ** (attempt - 1), longest)
         except OverflowError:
@@ -71,9 +71,12 @@ class RetryPolicy:
 
         Args:
             attempts: How many there have been.
-            error: The name of the exception type that ended the last one, if it was an exception.
+            error: The name of the exception type that ended the last one, if it was an exception; of one that is
+                defined inside another class or a function (``"Bank.Refused"``) the last part is enough.
         """
-        return (self.max_attempts is None or attempts < self.max_attempts) and error not in self.non_retryable
+        if self.maximum_attempts is not None and attempts >= self.maximum_attempts:
+            return False
+        return error is None or not {error, error.rpartition(".")[2]} & {*self.non_retryable}
 
 
 def _check_factor(value: object, field: str, least: float, most: float) -> None:
@@ -85,7 +88,7 @@ def _check_factor(value: object, field: str, least: float, most: float) -> None:
 def _exception_names(given: object) -> tuple[str, ...]:
     if isinstance(given, str | type) or not isinstance(given, tuple | list | set | frozenset):
         raise InvalidRequestError(f"non_retryable must be a tuple of exception types or names, not {show(given)}")
-    return tuple(item.__name__ if isinstance(item, type) else _checked(item) for item in given)
+    return tuple(item.__qualname__ if isinstance(item, type) else _checked(item) for item in given)
 
 
 def _checked(item: object) -> str:

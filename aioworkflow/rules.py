@@ -26,10 +26,9 @@ What handlers must not forget is done for them:
 - *A refused close is repeated.* An event that arrives while the decider decides makes the service refuse to close the
   process (swf-reference 5.5). The handlers get the late events, and then the process is closed as it was decided, as
   if these had come in the same turn. To think again instead, define a handler with ``@on_close_refused``.
-- *Activities with a retry policy are tried again.* When one that a decorator or ``activities`` names fails, times
-out, or loses
-  its worker, a timer is started and then the activity is scheduled again with the same id, until its policy ends it.
-  Handlers hear only of the last attempt. How many there were is read from history (:meth:`Process.attempts`).
+- *Activities with a retry policy are tried again* (:mod:`aioworkflow.retrying`), if a decorator or ``activities`` names
+  them. Handlers hear only of the last attempt; ``process.pending_activities`` and ``process.is_idle`` count those that
+  wait for their next one.
 - *What is waited for in vain fails the process.* If an activity ends without a result and there is a handler for its
   completion but none for its interruption, nobody would ever hear of it. The same goes for a refused timer.
 - *Cancellation is obeyed.* Without a handler with ``@on_cancel_requested`` a request to cancel closes the process.
@@ -39,7 +38,6 @@ Handlers must follow from history alone: a repeated close is found by calling th
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -50,15 +48,12 @@ from .decision import (
     CancelProcessDecision,
     Decision,
     FailProcessDecision,
-    ScheduleActivityDecision,
-    StartTimerDecision,
 )
 from .errors import InvalidDecisionError, InvalidRequestError
 from .event import (
     ActivityAbortedEvent,
     ActivityCompletedEvent,
     ActivityFailedEvent,
-    ActivityScheduledEvent,
     ActivityTimedOutEvent,
     AnyEvent,
     CancelProcessFailedEvent,
@@ -89,7 +84,7 @@ from .handlers import (
 )
 from .payload import as_json
 from .process import Process
-from .result import WORKER_SHUTDOWN
+from .retrying import Retries, retried
 from .workflow import Workflow
 
 __all__ = [
@@ -104,10 +99,6 @@ __all__ = [
     "on_started",
     "on_timer",
 ]
-
-_RETRY = "aioworkflow.retry"
-"""A timer between two attempts has the id ``aioworkflow.retry-<id of the last attempt's ActivityScheduledEvent>``."""
-
 
 _MINDED = frozenset(
     (
@@ -143,29 +134,24 @@ class RuleWorkflow(Workflow):
         """Call the handlers for all new events and join what they decide."""
         decisions: dict[Decision, None] = {}
         closing: Decision | None = None
+        retries = process.follow(self._rulebook.retries)
         for event in process.new_events:
             if type(event) not in _MINDED and not self._rulebook.has_rules_for(type(event)):
                 continue
-            for decision in await self._answer(process, event):
+            for decision in await self._answer(process, event, retries):
                 if isinstance(decision, CLOSING_DECISIONS):
                     closing = closing or decision
                 else:
                     decisions[decision] = None
         return [*decisions, closing] if closing else [*decisions]
 
-    async def _answer(self, process: Process, event: AnyEvent) -> Sequence[Decision]:
-        retried = _retried(process, event)
-        if isinstance(event, TimerFiredEvent) and retried and not process.cancel_requested:
-            return _again(process, retried)
-        # Without the next attempt, the end of the last one is what handlers should hear of.
-        event = (retried and process.closing_of(retried)) or event
-        if not retried and isinstance(event, ActivityFailedEvent | ActivityTimedOutEvent | ActivityAbortedEvent):
-            delay = self._retry_delay(process, event)
-            if delay is not None:
-                scheduled = process.opening_of(event)
-                if not delay:
-                    return _again(process, scheduled)
-                return [StartTimerDecision(delay, id=f"{_RETRY}-{scheduled.event_id}")]
+    async def _answer(self, process: Process, event: AnyEvent, retries: Retries) -> Sequence[Decision]:
+        if event.event_id in retries.decisions:
+            decision = retries.decisions[event.event_id]
+            return [] if decision is None else [decision]
+        if isinstance(event, TimerFiredEvent | StartTimerFailedEvent) and (scheduled := retried(process, event)):
+            # Without the next attempt, the end of the last one is what handlers should hear of.
+            event = process.closing_of(scheduled) or event
         return await self._ask_handlers(process, event)
 
     async def _ask_handlers(self, process: Process, event: AnyEvent) -> Sequence[Decision]:
@@ -178,23 +164,6 @@ class RuleWorkflow(Workflow):
             returned = await settle(getattr(self, method)(process, event))
             decisions += as_decisions(returned, process, f"{self.name}.{method}")
         return decisions
-
-    def _retry_delay(
-        self, process: Process, event: ActivityFailedEvent | ActivityTimedOutEvent | ActivityAbortedEvent
-    ) -> float | None:
-        """Return after how many seconds there is another attempt; None if there is none."""
-        scheduled = process.opening_of(event)
-        policy = self._rulebook.retries.get(scheduled.activity.name)
-        if policy is None or process.cancel_requested:
-            return None
-        if isinstance(event, ActivityAbortedEvent) and event.reason != WORKER_SHUTDOWN:
-            return None
-        attempts = process.attempts(scheduled.activity_id)
-        if not policy.allows(attempts, _error_type(event)):
-            return None
-        # Jitter may not come from chance: deciding again must give the same delay.
-        share = zlib.crc32(f"{process.run_id}/{event.event_id}".encode()) / 2**32
-        return policy.delay(attempts, lambda: share)
 
     # --- what handlers must not forget ---
 
@@ -255,45 +224,6 @@ def _refusal_before(process: Process, started_event_id: int) -> int:
         if isinstance(event, DecisionCompletedEvent):
             break
     return 0
-
-
-def _retried(process: Process, event: AnyEvent) -> ActivityScheduledEvent | None:
-    """Return which activity ``event`` wanted to try again; None if it is no event of a timer for that."""
-    if isinstance(event, TimerFiredEvent | StartTimerFailedEvent):
-        prefix, _, scheduled_event_id = event.timer_id.rpartition("-")
-        if prefix == _RETRY and scheduled_event_id.isdecimal():
-            scheduled = process.event(int(scheduled_event_id))
-            return scheduled if isinstance(scheduled, ActivityScheduledEvent) else None
-    return None
-
-
-def _again(process: Process, scheduled: ActivityScheduledEvent) -> Sequence[Decision]:
-    """Schedule an activity as it was scheduled before, unless its id is in use."""
-    if scheduled.activity_id in process.open_activities:
-        return []
-    decision = ScheduleActivityDecision(
-        scheduled.activity,
-        as_json(scheduled.input_json),
-        id=scheduled.activity_id,
-        control=as_json(scheduled.control_json),
-        schedule_to_start_timeout=scheduled.schedule_to_start_timeout,
-        start_to_close_timeout=scheduled.start_to_close_timeout,
-        schedule_to_close_timeout=scheduled.schedule_to_close_timeout,
-        heartbeat_timeout=scheduled.heartbeat_timeout,
-        task_list=scheduled.task_list,
-        task_priority=scheduled.task_priority,
-    )
-    return [decision]
-
-
-def _error_type(event: ActivityFailedEvent | ActivityTimedOutEvent | ActivityAbortedEvent) -> str | None:
-    """Return the name of the exception type that an activity failed with, as :class:`ActivityFailed` tells it."""
-    if not isinstance(event, ActivityFailedEvent):
-        return None
-    details = event.details
-    if isinstance(details, dict) and isinstance(details.get("type"), str):
-        return str(details["type"])
-    return event.reason.partition(":")[0] if event.reason else None
 
 
 def _failed(

@@ -17,7 +17,7 @@ from aioworkflow.event import ActivityCompletedEvent, ChildProcessCompletedEvent
 async def charge_card(customer: str, amount: int) -> None: ...  # here it would ask the bank
 
 
-@aw.activity(start_to_close_timeout=10, retry=aw.RetryPolicy(max_attempts=None))
+@aw.activity(start_to_close_timeout=10, retry=aw.RetryPolicy(maximum_attempts=None))
 async def refund(customer: str, amount: int) -> str:
     return f"{amount} refunded to {customer}"
 

@@ -185,7 +185,7 @@ async def double(x: int) -> int:
     return x * 2
 
 
-@activity(name="Sum", version="3", start_to_close_timeout=timedelta(minutes=5), retry=RetryPolicy(max_attempts=2))
+@activity(name="Sum", version="3", start_to_close_timeout=timedelta(minutes=5), retry=RetryPolicy(maximum_attempts=2))
 def add(x: int, y: int = 1) -> float:
     return x + y
 
@@ -222,7 +222,7 @@ def test_a_function_activity_is_an_activity() -> None:
     )
     settings = activity_settings(add)
     assert (settings.ref, settings.start_to_close_timeout, settings.task_list) == (TypeRef("Sum", "3"), 300.0, UNSET)
-    assert add.retry == RetryPolicy(max_attempts=2)
+    assert add.retry == RetryPolicy(maximum_attempts=2)
     assert repr(add) == f"<activity {__name__}.add>"
     assert inspect.signature(double) == inspect.signature(double.function)
     assert vars(double)["__name__"] == "double"

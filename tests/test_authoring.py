@@ -143,7 +143,7 @@ async def test_an_input_that_does_not_fit_fails_the_activity_and_names_the_param
 
 
 class FlakyActivity(Activity):
-    retry = RetryPolicy(max_attempts=4, initial_delay=86_400, backoff=10, max_delay=99 * 86_400)
+    retry = RetryPolicy(maximum_attempts=4, initial=86_400, backoff=10, maximum_interval=99 * 86_400)
 
     def __init__(self) -> None:
         self.attempts = 0

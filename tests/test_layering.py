@@ -55,7 +55,7 @@ LAYERS: Mapping[str, Layer] = {
     "vocabulary": Layer(
         modules=names(
             "activity arguments checks deciding decision errors event facts handlers payload process records "
-            "result retry rules task types workflow"
+            "result retry retrying rules task types workflow"
         ),
         libraries=names("msgspec"),
     ),

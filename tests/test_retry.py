@@ -17,9 +17,9 @@ from aioworkflow.retry import RetryPolicy
     ("policy", "delays"),
     [
         (RetryPolicy(), [1, 2, 4, 8]),
-        (RetryPolicy(initial_delay=0.5, backoff=3), [0.5, 1.5, 4.5, 13.5]),
-        (RetryPolicy(initial_delay=timedelta(minutes=1), max_delay=timedelta(minutes=3)), [60, 120, 180, 180]),
-        (RetryPolicy(initial_delay=0), [0, 0, 0, 0]),
+        (RetryPolicy(initial=0.5, backoff=3), [0.5, 1.5, 4.5, 13.5]),
+        (RetryPolicy(initial=timedelta(minutes=1), maximum_interval=timedelta(minutes=3)), [60, 120, 180, 180]),
+        (RetryPolicy(initial=0), [0, 0, 0, 0]),
         (RetryPolicy(backoff=1), [1, 1, 1, 1]),
     ],
 )
@@ -28,17 +28,17 @@ def test_the_delay_grows_to_its_maximum(policy: RetryPolicy, delays: list[float]
 
 
 def test_a_delay_beyond_all_numbers_is_the_longest() -> None:
-    assert RetryPolicy(max_delay=10).delay(10_000) == 10
-    assert RetryPolicy(initial_delay=0).delay(10_000) == 0
+    assert RetryPolicy(maximum_interval=10).delay(10_000) == 10
+    assert RetryPolicy(initial=0).delay(10_000) == 0
 
 
 @pytest.mark.parametrize(("jitter", "chance", "expected"), [(1.0, 0.25, 7.5), (0.5, 1.0, 5.0), (1.0, 0.0, 10.0)])
 def test_jitter_takes_away_a_share(jitter: float, chance: float, expected: float) -> None:
-    assert RetryPolicy(initial_delay=10, jitter=jitter).delay(1, lambda: chance) == expected
+    assert RetryPolicy(initial=10, jitter=jitter).delay(1, lambda: chance) == expected
 
 
 def test_full_jitter_stays_within_the_delay() -> None:
-    policy = RetryPolicy(initial_delay=10, jitter=1)
+    policy = RetryPolicy(initial=10, jitter=1)
     source = random.Random(7)
     delays = [policy.delay(1, source.random) for _ in range(100)]
     assert 0 <= min(delays) < 2 < 8 < max(delays) <= 10
@@ -57,8 +57,8 @@ def test_without_jitter_chance_is_not_asked() -> None:
     [
         (RetryPolicy(), 2, None, True),
         (RetryPolicy(), 3, None, False),
-        (RetryPolicy(max_attempts=1), 1, None, False),
-        (RetryPolicy(max_attempts=None), 10**9, "KeyError", True),
+        (RetryPolicy(maximum_attempts=1), 1, None, False),
+        (RetryPolicy(maximum_attempts=None), 10**9, "KeyError", True),
         (RetryPolicy(non_retryable=("ValueError",)), 1, "ValueError", False),
         (RetryPolicy(non_retryable=(ValueError,)), 1, "ValueError", False),
         (RetryPolicy(non_retryable=(ValueError,)), 1, "KeyError", True),
@@ -74,16 +74,16 @@ def test_attempts_are_counted_and_hopeless_errors_known(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("max_attempts", 0),
-        ("max_attempts", -1),
-        ("max_attempts", 1.5),
-        ("max_attempts", True),
-        ("max_attempts", "3"),
-        ("initial_delay", -1),
-        ("initial_delay", math.nan),
-        ("initial_delay", None),
-        ("max_delay", math.inf),
-        ("max_delay", "1"),
+        ("maximum_attempts", 0),
+        ("maximum_attempts", -1),
+        ("maximum_attempts", 1.5),
+        ("maximum_attempts", True),
+        ("maximum_attempts", "3"),
+        ("initial", -1),
+        ("initial", math.nan),
+        ("initial", None),
+        ("maximum_interval", math.inf),
+        ("maximum_interval", "1"),
         ("backoff", 0.5),
         ("backoff", math.nan),
         ("backoff", math.inf),
@@ -104,7 +104,7 @@ def test_nonsense_is_refused(field: str, value: Any) -> None:
 
 
 def test_it_is_a_value() -> None:
-    policy = RetryPolicy(initial_delay=timedelta(seconds=1), non_retryable=[ValueError])  # type: ignore[arg-type]
+    policy = RetryPolicy(initial=timedelta(seconds=1), non_retryable=[ValueError])  # type: ignore[arg-type]
     assert policy == RetryPolicy(non_retryable=("ValueError",))
     assert hash(policy) == hash(RetryPolicy(non_retryable=("ValueError",)))
     with pytest.raises(AttributeError):

@@ -492,15 +492,15 @@ async def test_cancellation_is_obeyed() -> None:
 # --- trying again ----------------------------------------------------------------------------------------
 
 
-@activity(retry=RetryPolicy(max_attempts=3, initial_delay=10, backoff=3, non_retryable=(KeyError,)))
+@activity(retry=RetryPolicy(maximum_attempts=3, initial=10, backoff=3, non_retryable=(KeyError,)))
 async def charge(order: object) -> None: ...
 
 
-@activity(retry=RetryPolicy(max_attempts=2, initial_delay=0))
+@activity(retry=RetryPolicy(maximum_attempts=2, initial=0))
 async def ship(order: object) -> None: ...
 
 
-@activity(retry=RetryPolicy(max_attempts=None, jitter=1))
+@activity(retry=RetryPolicy(maximum_attempts=None, jitter=1))
 async def ask(order: object) -> None: ...
 
 

@@ -38,7 +38,7 @@ _PATIENCE = 10.0
 _MOST_RETRIES = 1000
 """More tasks than this do not wait to be tried again; they time out."""
 
-_retry = RetryPolicy(max_attempts=None, initial_delay=1.0, max_delay=300.0)
+_retry = RetryPolicy(maximum_attempts=None, initial=1.0, maximum_interval=300.0)
 
 
 class Turn:

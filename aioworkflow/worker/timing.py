@@ -23,8 +23,8 @@ T = TypeVar("T")
 _SLACK = 0.25
 """Seconds by which :class:`Deadlines` may be late."""
 
-_faults = RetryPolicy(max_attempts=None, initial_delay=0.1, max_delay=10.0, jitter=1.0)
-_throttling = RetryPolicy(max_attempts=None, initial_delay=1.0, max_delay=60.0, jitter=1.0)
+_faults = RetryPolicy(maximum_attempts=None, initial=0.1, maximum_interval=10.0, jitter=1.0)
+_throttling = RetryPolicy(maximum_attempts=None, initial=1.0, maximum_interval=60.0, jitter=1.0)
 
 
 class Alarm(Protocol):
