@@ -23,7 +23,7 @@ from aioworkflow.payload import Json
 from aioworkflow.process import Process
 from aioworkflow.types import ProcessRef, TypeRef
 from aioworkflow.workflow import Workflow
-from tests.histories import History
+from tests.written_history import History
 
 INPUT = {"sku": "a"}
 

@@ -49,7 +49,7 @@ from aioworkflow.process import Process, View
 from aioworkflow.result import ActivityAborted, ActivityCompleted, ActivityFailed, ActivityTimedOut
 from aioworkflow.types import ChildPolicy, ProcessRef, ProcessStatus, TimeoutType, TypeRef
 from aioworkflow.workflow import Workflow
-from tests.histories import NOON, REF, History
+from tests.written_history import NOON, REF, History
 
 
 class FooActivity(Activity):

@@ -63,6 +63,9 @@ def test_without_jitter_chance_is_not_asked() -> None:
         (RetryPolicy(non_retryable=(ValueError,)), 1, "ValueError", False),
         (RetryPolicy(non_retryable=(ValueError,)), 1, "KeyError", True),
         (RetryPolicy(non_retryable=(ValueError,)), 1, None, True),
+        (RetryPolicy(non_retryable=("Refused",)), 1, "Bank.Refused", False),
+        (RetryPolicy(non_retryable=("Bank.Refused",)), 1, "Bank.Refused", False),
+        (RetryPolicy(non_retryable=("Bank",)), 1, "Bank.Refused", True),
     ],
 )
 def test_attempts_are_counted_and_hopeless_errors_known(

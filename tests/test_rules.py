@@ -63,7 +63,7 @@ from aioworkflow.rules import (
 )
 from aioworkflow.types import TimeoutType, TypeRef
 from aioworkflow.workflow import Workflow
-from tests.histories import REF, History
+from tests.written_history import REF, History
 
 
 class FooActivity(Activity):
