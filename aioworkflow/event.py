@@ -49,6 +49,11 @@ __all__ = [
     "ExternalProcessCancelRequestedEvent",
     "ExternalProcessSignaledEvent",
     "FailProcessFailedEvent",
+    "LambdaCompletedEvent",
+    "LambdaFailedEvent",
+    "LambdaScheduledEvent",
+    "LambdaStartedEvent",
+    "LambdaTimedOutEvent",
     "MarkerRecordedEvent",
     "ProcessCancelRequestedEvent",
     "ProcessCanceledEvent",
@@ -61,14 +66,17 @@ __all__ = [
     "ProcessTimedOutEvent",
     "RecordMarkerFailedEvent",
     "ScheduleActivityFailedEvent",
+    "ScheduleLambdaFailedEvent",
     "SignalProcessFailedEvent",
     "SignalProcessInitiatedEvent",
     "StartChildProcessFailedEvent",
     "StartChildProcessInitiatedEvent",
+    "StartLambdaFailedEvent",
     "StartTimerFailedEvent",
     "TimerCanceledEvent",
     "TimerFiredEvent",
     "TimerStartedEvent",
+    "UnknownEvent",
 ]
 
 
@@ -106,10 +114,17 @@ class Cause(enum.Enum):
     OPEN_WORKFLOWS_LIMIT_EXCEEDED = "OPEN_WORKFLOWS_LIMIT_EXCEEDED"
     CHILD_CREATION_RATE_EXCEEDED = "CHILD_CREATION_RATE_EXCEEDED"
     WORKFLOW_ALREADY_RUNNING = "WORKFLOW_ALREADY_RUNNING"
+    ID_ALREADY_IN_USE = "ID_ALREADY_IN_USE"
+    OPEN_LAMBDA_FUNCTIONS_LIMIT_EXCEEDED = "OPEN_LAMBDA_FUNCTIONS_LIMIT_EXCEEDED"
+    LAMBDA_FUNCTION_CREATION_RATE_EXCEEDED = "LAMBDA_FUNCTION_CREATION_RATE_EXCEEDED"
+    LAMBDA_SERVICE_NOT_AVAILABLE_IN_REGION = "LAMBDA_SERVICE_NOT_AVAILABLE_IN_REGION"
+    ASSUME_ROLE_FAILED = "ASSUME_ROLE_FAILED"
     OPERATION_NOT_PERMITTED = "OPERATION_NOT_PERMITTED"
     OPERATOR_INITIATED = "OPERATOR_INITIATED"
     CHILD_POLICY_APPLIED = "CHILD_POLICY_APPLIED"
     EVENT_LIMIT_EXCEEDED = "EVENT_LIMIT_EXCEEDED"
+    UNKNOWN = "UNKNOWN"
+    """One that this version does not know: Amazon SWF may add some."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
@@ -136,6 +151,7 @@ class ProcessStartedEvent(Event, frozen=True, kw_only=True, omit_defaults=True, 
     parent: ProcessRef | None = None
     parent_initiated_event_id: int = 0
     continued_run_id: str | None = None
+    lambda_role: str | None = None
 
     input = Decoded[Any]()
 
@@ -206,6 +222,7 @@ class ProcessContinuedAsNewEvent(
     decision_timeout: float | None = None
     child_policy: ChildPolicy
     tags: tuple[str, ...] = ()
+    lambda_role: str | None = None
     decision_completed_event_id: int
 
     input = Decoded[Any]()
@@ -484,6 +501,7 @@ class StartChildProcessInitiatedEvent(
     decision_timeout: float | None = None
     child_policy: ChildPolicy
     tags: tuple[str, ...] = ()
+    lambda_role: str | None = None
     decision_completed_event_id: int
 
     input = Decoded[Any]()
@@ -655,6 +673,86 @@ class ExternalProcessCancelRequestedEvent(
     initiated_event_id: int
 
 
+# --- what only others schedule ---------------------------------------------------------------------------
+
+
+class LambdaScheduledEvent(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="LambdaScheduled"):
+    """A Lambda function waits to be called; only deciders of other programs have Amazon SWF call any."""
+
+    lambda_id: str
+    function: str
+    input_json: str | None = None
+    control_json: str | None = None
+    start_to_close_timeout: float | None = None
+    decision_completed_event_id: int
+
+    input = Decoded[Any]()
+    control = Decoded[Any]()
+
+
+class ScheduleLambdaFailedEvent(
+    Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="ScheduleLambdaFailed"
+):
+    """The decision to call a Lambda function was refused."""
+
+    lambda_id: str
+    function: str
+    cause: Cause
+    decision_completed_event_id: int
+
+
+class LambdaStartedEvent(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="LambdaStarted"):
+    """The Lambda function was called."""
+
+    scheduled_event_id: int
+
+
+class StartLambdaFailedEvent(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="StartLambdaFailed"):
+    """The Lambda function could not be called."""
+
+    scheduled_event_id: int = 0
+    cause: Cause | None = None
+    message: str | None = None
+
+
+class LambdaCompletedEvent(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="LambdaCompleted"):
+    """The Lambda function returned a result."""
+
+    scheduled_event_id: int
+    started_event_id: int
+    result_json: str | None = None
+
+    result = Decoded[Any]()
+
+
+class LambdaFailedEvent(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="LambdaFailed"):
+    """The Lambda function failed."""
+
+    scheduled_event_id: int
+    started_event_id: int
+    reason: str | None = None
+    details_json: str | None = None
+
+    details = Decoded[Any]()
+
+
+class LambdaTimedOutEvent(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="LambdaTimedOut"):
+    """The Lambda function did not return in time."""
+
+    timeout_type: TimeoutType = TimeoutType.START_TO_CLOSE
+    scheduled_event_id: int
+    started_event_id: int
+
+
+class UnknownEvent(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="Unknown"):
+    """Something that this version has no word for; ``name`` and ``attributes`` are the backend's own."""
+
+    name: str
+    attributes_json: str | None = None
+
+    attributes = Decoded[Any]()
+
+
 AnyEvent = (
     ProcessStartedEvent
     | ProcessSignaledEvent
@@ -703,6 +801,14 @@ AnyEvent = (
     | CancelExternalProcessInitiatedEvent
     | CancelExternalProcessFailedEvent
     | ExternalProcessCancelRequestedEvent
+    | LambdaScheduledEvent
+    | ScheduleLambdaFailedEvent
+    | LambdaStartedEvent
+    | StartLambdaFailedEvent
+    | LambdaCompletedEvent
+    | LambdaFailedEvent
+    | LambdaTimedOutEvent
+    | UnknownEvent
 )
 """Any event, as a closed union."""
 
