@@ -250,3 +250,15 @@ async def test_the_deadline_is_stored_only_when_it_is_needed(lab: Lab, store: Sc
     ticks = [wake if wake is UNSET or wake is None else (wake - started) / lab.tick for wake in wakes]
     assert [tick for tick in ticks if tick is not UNSET] == [10, 20, None]
     assert (await lab.info(process)).status is ProcessStatus.TERMINATED
+
+
+async def test_a_stored_deadline_that_is_no_longer_one_stays_until_it_is_due(lab: Lab, store: ScriptedStore) -> None:
+    process = await lab.start(execution_timeout=None, decision_timeout=50 * lab.tick)
+    decision = await lab.poll_decision()
+    store.groups.clear()
+    await lab.answer(decision, lab.schedule())
+    await lab.advance(60)
+    await anyio.wait_all_tasks_blocked()
+    await lab.backend.signal_process(process, "s")
+    wakes = [write.wake_at for group in store.groups for write in group.writes]
+    assert wakes == [UNSET, None, UNSET]

@@ -191,6 +191,14 @@ async def test_a_turn_goes_on_polling_in_the_same_task(bench: Bench) -> None:
     assert bench.polls() == 1
 
 
+async def test_a_turn_goes_on_polling_when_only_its_own_list_wants_places(bench: Bench) -> None:
+    await started(bench, limit=2)
+    await bench.give("a", "b")  # both places are at work, and the list wants more
+    await bench.let_go("a", "b")
+    assert len(bench.turns) == 2
+    assert bench.polls() == 2
+
+
 @pytest.mark.parametrize("left", ["new variable", "changed variable", "cancellation"])
 async def test_a_turn_ends_where_something_was_left_behind(bench: Bench, left: str) -> None:
     def leave(item: str) -> None:
