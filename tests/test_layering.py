@@ -78,7 +78,7 @@ LAYERS: Mapping[str, Layer] = {
     "swf backend": Layer(
         modules=names("backends.swf"),
         imports=names("vocabulary protocol"),
-        libraries=names("anyio msgspec aiobotocore botocore"),
+        libraries=names("anyio msgspec aiobotocore aiohttp botocore"),
     ),
     "workers and client": Layer(
         modules=names("worker client"),
