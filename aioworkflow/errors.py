@@ -16,6 +16,7 @@
     ├── TypeDeprecatedError                     the type takes no new work
     ├── DefaultUndefinedError                   a setting was neither given nor has the type a default
     ├── LimitExceededError                      the backend's limit for this kind of thing is reached
+    ├── NondeterminismError                     the code of a workflow does not fit the history of a process
     ├── NotInActivityError (also RuntimeError)  heartbeat() or current_activity() outside an activity
     ├── BackendError                            the backend could not do it; the request itself may be fine
     │   ├── BackendUnavailableError             passing: trying again later may help
@@ -45,6 +46,7 @@ __all__ = [
     "InvalidDecisionError",
     "InvalidRequestError",
     "LimitExceededError",
+    "NondeterminismError",
     "NotInActivityError",
     "PayloadError",
     "PayloadTooLargeError",
@@ -120,6 +122,10 @@ class DefaultUndefinedError(AioworkflowError):
 
 class LimitExceededError(AioworkflowError):
     """A limit of the backend is reached, as the number of open processes."""
+
+
+class NondeterminismError(AioworkflowError):
+    """The code of a workflow does otherwise than the history of a process says that it did."""
 
 
 class NotInActivityError(AioworkflowError, RuntimeError):
