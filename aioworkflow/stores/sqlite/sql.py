@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
+
+from ..sqlfiles import read_migrations, read_queries
 
 __all__ = ["MIGRATIONS", "QUERIES", "for_rows", "statements"]
 
 
-def _read_queries(text: str) -> dict[str, str]:
-    """Return the queries by name; each begins with a line ``-- name --``."""
-    _, *parts = re.split(r"^-- (\w+) --\n", text, flags=re.MULTILINE)
-    return {name: sql.strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)}
-
-
-def _read_migrations() -> list[str]:
-    """Return the migration scripts; the first makes version 1 of the schema, and so on."""
-    scripts = sorted(files(__package__).joinpath("migrations").iterdir(), key=lambda script: script.name)
-    return [script.read_text(encoding="utf-8") for script in scripts if script.name.endswith(".sql")]
-
-
-QUERIES = _read_queries(files(__package__).joinpath("queries.sql").read_text(encoding="utf-8"))
-MIGRATIONS = _read_migrations()
+QUERIES = read_queries(__package__)
+MIGRATIONS = read_migrations(__package__)
 
 
 @cache

@@ -16,6 +16,7 @@ from ...machine.requests import Message
 from ...types import ActivityType, WorkflowType
 from ..base import Due, Group, StoredProcess, TaskKind, WaitingTask
 from ..codec import encode_type, read_page_token
+from ..encoded import EncodedWrite
 from . import reader
 from .database import Synchronous, connect, migrate
 from .errors import is_busy, translated
@@ -23,7 +24,6 @@ from .sessions import Sessions
 from .sql import QUERIES
 from .thread import JobThread
 from .writer import Writer
-from .writes import EncodedWrite
 
 __all__ = ["SQLiteStore"]
 

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from ...types import UNSET
 from ..base import StoredProcess
 from ..codec import ListPosition, decode_head, decode_item, encode_keys
+from ..encoded import EncodedWrite
 from ..guard import refused_writes
 from .database import transaction
 from .sql import QUERIES, for_rows
-from .writes import EncodedWrite
 
 __all__ = ["Writer"]
 

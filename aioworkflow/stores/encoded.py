@@ -1,11 +1,11 @@
-"""What is written for one :class:`ProcessWrite`, encoded and fixed in the thread of the event loop."""
+"""What a database stores for one :class:`ProcessWrite`: encoded, and fixed while the caller waits."""
 
 from __future__ import annotations
 
-from ...machine.state import Head
-from ..base import ProcessWrite
-from ..codec import encode, microseconds, waiting_activity, waiting_decision
-from ..guard import Claim
+from ..machine.state import Head
+from .base import ProcessWrite
+from .codec import encode, microseconds, waiting_activity, waiting_decision
+from .guard import Claim
 
 __all__ = ["EncodedWrite", "ItemRow"]
 
