@@ -125,6 +125,10 @@ class Store(Protocol):
     async def close(self) -> None:
         """Finish what is under way, even if cancelled meanwhile, and disconnect. Harmless when closed already."""
 
+    def now(self) -> float:
+        """Return the time that all who use the database agree on (epoch seconds); this machine's before :meth:`open`."""
+        ...
+
     async def commit(self, group: Group) -> Sequence[int]:
         """Save the writes whose guard holds in one durable transaction; return the indices of those refused, ascending.
 
@@ -149,8 +153,19 @@ class Store(Protocol):
         """Return events with ids above ``after``, ascending, at most ``limit``, at least one if there is one."""
         ...
 
-    async def waiting(self, kind: TaskKind, task_list: str, *, limit: int) -> Sequence[WaitingTask]:
-        """Return the first waiting tasks of a list: higher priority first, then older first (swf-reference 5.8)."""
+    async def waiting(
+        self, kind: TaskKind, task_list: str, *, limit: int, wanted: int | None = None
+    ) -> Sequence[WaitingTask]:
+        """Return the first waiting tasks of a list: higher priority first, then older first (swf-reference 5.8).
+
+        Args:
+            kind: Of the list.
+            task_list: Its name.
+            limit: How many at most.
+            wanted: How many the caller is about to claim. A database of many machines may return no more than that, and
+                not tell others of them for a moment, lest all claim the same; what others are about to claim is left
+                out. None: the caller only looks.
+        """
         ...
 
     async def due(self, now: float, *, limit: int = 500) -> Due:

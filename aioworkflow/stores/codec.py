@@ -44,11 +44,13 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def plain(value: object) -> object:
-    """Return the text of a str, or the number of an int, that is of a subclass, which msgspec does not write."""
+    """Return the text or the number of a value of a subclass of str, int or float, which msgspec does not write."""
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
         return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
     raise TypeError(f"there is no stored form of {show(value)}")
 
 

@@ -7,6 +7,7 @@ belong to a :class:`MemoryDatabase`, so a store can be closed and another opened
 from __future__ import annotations
 
 import heapq
+import time
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -224,6 +225,10 @@ class MemoryStore:
         """End using the data, which stay."""
         self._opened = max(self._opened - 1, 0)
 
+    def now(self) -> float:
+        """Return the time of this machine."""
+        return time.time()
+
     async def commit(self, group: Group) -> Sequence[int]:
         """Save the writes whose guard holds; return the indices of those refused."""
         database = self._data()
@@ -268,7 +273,9 @@ class MemoryStore:
         run = self._data().runs.get(run_id)
         return run.events[max(after, 0) : max(after, 0) + max(limit, 1)] if run is not None else []
 
-    async def waiting(self, kind: TaskKind, task_list: str, *, limit: int) -> Sequence[WaitingTask]:
+    async def waiting(
+        self, kind: TaskKind, task_list: str, *, limit: int, wanted: int | None = None
+    ) -> Sequence[WaitingTask]:
         """Return the first waiting tasks of a list."""
         found = self._data().lists[kind].get(task_list)
         return [

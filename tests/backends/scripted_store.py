@@ -110,6 +110,9 @@ class ScriptedStore:
     async def close(self) -> None:
         await self._do("close", self.inner.close)
 
+    def now(self) -> float:
+        return self.inner.now()
+
     async def commit(self, group: Group) -> Sequence[int]:
         self.groups.append(group)
         return await self._do("commit", lambda: self.inner.commit(group))
@@ -123,8 +126,10 @@ class ScriptedStore:
     async def history(self, run_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[AnyEvent]:
         return await self._do("history", lambda: self.inner.history(run_id, after=after, limit=limit))
 
-    async def waiting(self, kind: TaskKind, task_list: str, *, limit: int) -> Sequence[WaitingTask]:
-        return await self._do("waiting", lambda: self.inner.waiting(kind, task_list, limit=limit))
+    async def waiting(
+        self, kind: TaskKind, task_list: str, *, limit: int, wanted: int | None = None
+    ) -> Sequence[WaitingTask]:
+        return await self._do("waiting", lambda: self.inner.waiting(kind, task_list, limit=limit, wanted=wanted))
 
     async def due(self, now: float, *, limit: int = 500) -> Due:
         return await self._do("due", lambda: self.inner.due(now, limit=limit))

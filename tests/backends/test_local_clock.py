@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from aioworkflow.backends.local.clock import SystemClock
+from aioworkflow.backends.local.clock import StoreClock, SystemClock
+from aioworkflow.stores.memory import MemoryStore
 
 
 def test_the_time_is_that_of_the_machine() -> None:
@@ -43,3 +44,15 @@ async def test_delays_are_neither_negative_nor_very_long(
     monkeypatch.undo()
     assert len(delays) == 1
     assert least <= delays[0] <= most
+
+
+async def test_a_store_tells_the_time_of_all_who_share_it() -> None:
+    class Elsewhere(MemoryStore):
+        def now(self) -> float:
+            return 5_000.0
+
+    clock = StoreClock(Elsewhere())
+    assert clock.now() == 5_000.0
+    rung = asyncio.Event()
+    clock.call_at(5_000.001, rung.set)
+    await asyncio.wait_for(rung.wait(), 10)

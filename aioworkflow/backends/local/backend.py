@@ -42,7 +42,7 @@ from ...task import ActivityTask, DecisionTask
 from ...types import ActivityType, ChildPolicy, ProcessRef, ProcessStatus, WorkflowType
 from .arguments import check_after, check_batch, check_filter, check_page, check_ref, check_start
 from .batch import new_id
-from .clock import Clock, SystemClock
+from .clock import Clock, StoreClock
 from .committer import Committer
 from .deliveries import Deliveries
 from .lists import TaskList, TaskLists, Waiter
@@ -69,8 +69,8 @@ class LocalBackend:
     Args:
         store: Where everything is kept; opened and closed by the backend.
         options: Limits, poll time, leases.
-        clock: What tells the time of events, timers and timeouts.
-        lease_clock: What tells the time of leases, which other OS processes compare with.
+        clock: What tells the time of events, timers and timeouts; as it is, the store.
+        lease_clock: What tells the time of leases, which other OS processes compare with; as it is, the store.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class LocalBackend:
     ) -> None:
         self._store = store
         self._options = options or LocalOptions()
-        self._clock = clock or SystemClock()
+        self._clock = clock or StoreClock(store)
         self._session = uuid.uuid4().hex
         self._registry = Registry(store, self._options.limits)
         self._lists = TaskLists(self._options.poll_seconds)
@@ -111,7 +111,7 @@ class LocalBackend:
             store,
             session=self._session,
             clock=self._clock,
-            lease_clock=lease_clock or SystemClock(),
+            lease_clock=lease_clock or StoreClock(store),
             options=self._options,
             committer=self._committer,
             deliveries=self._deliveries,

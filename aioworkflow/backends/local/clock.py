@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Alarm", "Clock", "SystemClock"]
+from ...stores.base import Store
+
+__all__ = ["Alarm", "Clock", "StoreClock", "SystemClock"]
 
 _LONGEST_DELAY = 86_400.0
 """An alarm that is further away (seconds) rings early; whoever set it looks at the clock and sets another."""
@@ -46,5 +48,23 @@ class SystemClock:
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Alarm:
         """Call ``callback`` at ``when``, at the latest after a day."""
-        delay = min(max(when - time.time(), 0.0), _LONGEST_DELAY)
-        return asyncio.get_running_loop().call_later(delay, callback)
+        return _call_after(when - time.time(), callback)
+
+
+class StoreClock:
+    """The clock of a store: where several machines share a database, all go by its time, whatever their own says."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def now(self) -> float:
+        """Return epoch seconds."""
+        return self._store.now()
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> Alarm:
+        """Call ``callback`` at ``when``, at the latest after a day."""
+        return _call_after(when - self._store.now(), callback)
+
+
+def _call_after(delay: float, callback: Callable[[], object]) -> Alarm:
+    return asyncio.get_running_loop().call_later(min(max(delay, 0.0), _LONGEST_DELAY), callback)

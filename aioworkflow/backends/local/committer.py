@@ -255,14 +255,15 @@ class Committer:
             if not task_list.wants_tasks:
                 continue
             if not task_list.has_hints:
-                limit = max(2 * task_list.waiting_polls, _HINTS_PER_QUERY)
+                wanted = task_list.waiting_polls
+                limit = max(2 * wanted, _HINTS_PER_QUERY)
                 try:
-                    tasks = await self._store.waiting(task_list.kind, task_list.name, limit=limit)
+                    tasks = await self._store.waiting(task_list.kind, task_list.name, limit=limit, wanted=wanted)
                 except BackendError as error:
                     _logger.warning("task list %r could not be read: %s", task_list.name, error)
                     self._feed_later(task_list)
                     continue
-                task_list.learn(tasks, complete=len(tasks) < limit)
+                task_list.learn(tasks, complete=len(tasks) < wanted)
             while task_list.has_hints and (waiter := task_list.claim_waiter()) is not None:
                 hint = task_list.take_hint()
                 assert hint is not None

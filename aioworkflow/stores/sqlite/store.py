@@ -79,6 +79,10 @@ class SQLiteStore:
         if thread is not None:
             await thread.stop(self._resources.close)
 
+    def now(self) -> float:
+        """Return the time of this machine."""
+        return time.time()
+
     async def commit(self, group: Group) -> Sequence[int]:
         """Save the writes whose guard holds; return the indices of those refused."""
         writes = [EncodedWrite(write) for write in group.writes]
@@ -97,7 +101,9 @@ class SQLiteStore:
         """Return events with ids above ``after``."""
         return await self._call(lambda: reader.history(self._connection, run_id, max(after, 0), max(limit, 1)))
 
-    async def waiting(self, kind: TaskKind, task_list: str, *, limit: int) -> Sequence[WaitingTask]:
+    async def waiting(
+        self, kind: TaskKind, task_list: str, *, limit: int, wanted: int | None = None
+    ) -> Sequence[WaitingTask]:
         """Return the first waiting tasks of a list."""
         return await self._call(lambda: reader.waiting(self._connection, kind, task_list, limit))
 
