@@ -126,7 +126,7 @@ class Store(Protocol):
         """Finish what is under way, even if cancelled meanwhile, and disconnect. Harmless when closed already."""
 
     def now(self) -> float:
-        """Return the time that all who use the database agree on (epoch seconds); this machine's before :meth:`open`."""
+        """Return the time that all who use the database agree on (epoch seconds); the machine's before it is open."""
         ...
 
     async def commit(self, group: Group) -> Sequence[int]:
