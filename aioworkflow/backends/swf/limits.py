@@ -25,6 +25,7 @@ __all__ = [
     "PAGE_TOKEN_LIMIT",
     "PAYLOAD_LIMIT",
     "REQUEST_LIMIT",
+    "RETENTION_LIMIT",
     "ROLE_LIMIT",
     "TAGS_LIMIT",
     "TASK_TOKEN_LIMIT",
@@ -57,6 +58,8 @@ EXECUTION_TIMEOUT_LIMIT = 31_536_000
 ROLE_LIMIT = 1_600
 TASK_TOKEN_LIMIT = 1_024
 PAGE_TOKEN_LIMIT = 2_048
+RETENTION_LIMIT = 90
+"""Days for which closed runs can be kept."""
 PAGE_LIMIT = 1_000
 """Items on one page."""
 

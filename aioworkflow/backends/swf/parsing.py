@@ -1,13 +1,19 @@
-"""How the bodies of replies reach :mod:`aioworkflow.backends.swf.decode` without botocore reading them first.
+"""How the bodies of replies come to :mod:`aioworkflow.backends.swf.decode` without being parsed by botocore before.
 
-botocore's own parser needs 5 ms for a decision task of 100 events. :func:`install` puts another in its place: replies
-of the calls in :data:`RAW_OPERATIONS` that succeed come back as ``{"Body": bytes, "ResponseMetadata": …}``; everything
-else, all errors and all other services of the session included, is parsed as ever.
+botocore's own parser needs some 5 ms for a decision task of 100 events. :func:`install` puts another one in its place:
+replies of the calls in :data:`RAW_OPERATIONS` that succeed come back as ``{"Body": bytes, "ResponseMetadata": …}``,
+read by :func:`body`. All else, errors and other services of the same session included, is parsed as ever.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from aiobotocore.parsers import AioJSONParser, AioResponseParserFactory
 from aiobotocore.session import AioSession
+
+from ...errors import BackendError
 
 __all__ = ["RAW_OPERATIONS", "body", "install"]
 
@@ -29,14 +35,44 @@ RAW_OPERATIONS = frozenset(
         "StartWorkflowExecution",
     }
 )
-"""The calls whose replies are read by :mod:`aioworkflow.backends.swf.decode`."""
+"""The calls whose replies :mod:`aioworkflow.backends.swf.decode` reads; no other service has calls of these names."""
+
+
+class RawParser(AioJSONParser):  # type: ignore[misc]  # aiobotocore has no types
+    """Leaves the bodies of some replies as they are."""
+
+    async def parse(self, response: dict[str, Any], shape: object) -> dict[str, Any]:
+        """Return the reply to one call."""
+        if response["status_code"] != 200 or response["context"].get("operation_name") not in RAW_OPERATIONS:
+            parsed: dict[str, Any] = await super().parse(response, shape)
+            return parsed
+        headers = {str(name).lower(): value for name, value in response["headers"].items()}
+        metadata = {"HTTPStatusCode": 200, "HTTPHeaders": headers}
+        if "x-amzn-requestid" in headers:
+            metadata["RequestId"] = headers["x-amzn-requestid"]
+        return {"Body": response["body"], "ResponseMetadata": metadata}
+
+
+class RawParserFactory(AioResponseParserFactory):  # type: ignore[misc]  # aiobotocore has no types
+    """Makes parsers; botocore asks for one for each reply."""
+
+    def create_parser(self, protocol_name: str) -> object:
+        """Return the parser for a protocol: ours for SWF's."""
+        return RawParser(**self._defaults) if protocol_name == "json" else super().create_parser(protocol_name)
 
 
 def install(session: AioSession) -> None:
-    """Let the clients that ``session`` creates from now on leave the replies of SWF unread."""
-    raise NotImplementedError
+    """Let the clients that ``session`` creates from now on leave the bodies of SWF's replies unparsed."""
+    session.register_component("response_parser_factory", RawParserFactory())
 
 
-def body(reply: dict[str, object]) -> bytes:
-    """Return the body of a reply, for one of the functions of :mod:`aioworkflow.backends.swf.decode`."""
-    raise NotImplementedError
+def body(reply: Mapping[str, object]) -> bytes:
+    """Return the body of a reply, for a function of :mod:`aioworkflow.backends.swf.decode`.
+
+    Raises:
+        BackendError: The reply was parsed already: the session is one that :func:`install` has not seen.
+    """
+    raw = reply.get("Body")
+    if not isinstance(raw, bytes):
+        raise BackendError("the reply of Amazon SWF is parsed already: pass the session to parsing.install() before")
+    return raw

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from ...checks import LONGEST_DURATION, cut, show
+from ...checks import LONGEST_DURATION, show
 from ...errors import InvalidRequestError
 from .limits import EXECUTION_TIMEOUT_LIMIT, HEARTBEAT_LIMIT, PAYLOAD_LIMIT, check_payload, check_reason, length
 
