@@ -28,13 +28,14 @@ _START = 1_767_225_600.0
 
 
 class _Alarm:
-    __slots__ = ("callback",)
+    __slots__ = ("callback", "is_cancelled")
 
     def __init__(self, callback: Callable[[], object]) -> None:
-        self.callback: Callable[[], object] | None = callback
+        self.callback = callback
+        self.is_cancelled = False
 
     def cancel(self) -> None:
-        self.callback = None
+        self.is_cancelled = True
 
 
 class ManualClock:
@@ -71,7 +72,7 @@ class ManualClock:
     @property
     def next_alarm(self) -> float | None:
         """When the next alarm rings (epoch seconds), if one is set."""
-        while self._alarms and self._alarms[0][2].callback is None:
+        while self._alarms and self._alarms[0][2].is_cancelled:
             heapq.heappop(self._alarms)
         return self._alarms[0][0] if self._alarms else None
 
@@ -90,9 +91,7 @@ class ManualClock:
         while (due := self.next_alarm) is not None and due <= max(when, self._now):
             _, _, alarm = heapq.heappop(self._alarms)
             self._now = max(self._now, due)
-            callback, alarm.callback = alarm.callback, None
-            if callback is not None:
-                callback()
+            alarm.callback()
         self._now = max(self._now, when)
 
 

@@ -7,13 +7,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from aioworkflow.backend import Backend, OnInterrupt, ProcessFilter, ProcessPage, StartRequest
 from aioworkflow.backends.local import LocalBackend, LocalOptions
 from aioworkflow.decision import Decision
 from aioworkflow.errors import InvalidDecisionError, ProcessAlreadyRunningError, UnknownTaskError
-from aioworkflow.event import AnyEvent, MarkerRecordedEvent
+from aioworkflow.event import AnyEvent, MarkerRecordedEvent, ProcessSignaledEvent
 from aioworkflow.result import ActivityResult
 from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
 from aioworkflow.task import ActivityTask
@@ -164,6 +165,14 @@ class ListsNothing(LocalBackend):
         return ProcessPage(processes=())
 
 
+class NeverComesToTheLastPage(LocalBackend):
+    async def list_processes(
+        self, filter: ProcessFilter, *, page_size: int = 100, page_token: str | None = None
+    ) -> ProcessPage:
+        page = await super().list_processes(filter, page_size=page_size)
+        return msgspec.structs.replace(page, next_token="again") if page_token or page.next_token else page
+
+
 @pytest.mark.parametrize(
     ("broken", "name", "complaint"),
     [
@@ -179,6 +188,7 @@ class ListsNothing(LocalBackend):
         (NeverContinues, "a_run_is_continued_by_another", "should be a ProcessContinuedAsNewEvent"),
         (SkipsEvents, "a_timer_fires", "there should be one TimerStartedEvent"),
         (ListsNothing, "listings_come_in_pages", "finds should be"),
+        (NeverComesToTheLastPage, "listings_come_in_pages", "what pages of 1 bring"),
     ],
 )
 async def test_a_broken_rule_is_found(broken: type[LocalBackend], name: str, complaint: str) -> None:
@@ -212,6 +222,19 @@ def test_expectations_that_do_not_hold() -> None:
         pass
     with pytest.raises(AssertionError, match="one MarkerRecordedEvent and there are 2"):
         one([EVENT, EVENT], MarkerRecordedEvent)
+
+
+async def test_events_may_come_one_by_one() -> None:
+    async with impatient()() as harness:
+        lab = Lab(harness)
+        await lab.prepare()
+        process = await lab.start()
+        await lab.backend.signal_process(process, "first")
+        async with lab.meanwhile(lambda: lab.decide_until(ProcessSignaledEvent, 2)) as task:
+            assert kinds(await lab.history(process))[-1] == "DecisionCompleted"
+            await lab.backend.signal_process(process, "second")
+        assert [event.signal for event in every(task.value.events, ProcessSignaledEvent)] == ["first", "second"]
+        await lab.expect_scheduled(process, 2)
 
 
 async def test_what_is_wrong_for_long_is_wrong() -> None:

@@ -132,13 +132,18 @@ class Lab:
         return process
 
     async def told(self, process: ProcessRef, kind: type[E]) -> E:
-        """Answer decision tasks with nothing until the decider of ``process`` has seen an event of this kind; return
-        the last.
-        """
+        """Answer decision tasks with nothing until one of ``process`` shows an event of this kind; return the last."""
         while True:
             task = await self.decide()
             if task.process == process and (found := every(task.events, kind)):
                 return found[-1]
+
+    async def decide_until(self, kind: type[AnyEvent], count: int = 1) -> DecisionTask:
+        """Answer decision tasks with nothing until one shows ``count`` events of this kind; return that."""
+        while True:
+            task = await self.decide()
+            if len(every(task.events, kind)) >= count:
+                return task
 
     # --- activities ------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from ....event import (
     ActivityCompletedEvent,
     ActivityScheduledEvent,
     ActivityStartedEvent,
+    ActivityTimedOutEvent,
     DecisionStartedEvent,
     ProcessSignaledEvent,
     ProcessTerminatedEvent,
@@ -60,9 +61,8 @@ async def timers_and_timeouts_survive(lab: Lab) -> None:
     await lab.harness.reopen()
     await lab.advance(10)
     equal(kinds([await lab.closed(doomed)]), ["ProcessTimedOut"], "how the process ended")
-    while kinds(task_events := (await lab.decide()).events).count("ActivityTimedOut") < 1:
-        pass
-    equal([event.timer_id for event in every(task_events, TimerFiredEvent)], ["during"], "the timers that fired")
+    task = await lab.decide_until(ActivityTimedOutEvent)
+    equal([event.timer_id for event in every(task.events, TimerFiredEvent)], ["during"], "the timers that fired")
     await lab.harness.reopen()
     await lab.advance(15)
     fired = every((await lab.decide()).events, TimerFiredEvent)
@@ -258,10 +258,6 @@ async def a_closed_backend_says_so(lab: Lab) -> None:
     async with other as closed:
         pass
 
-    async def history() -> None:
-        async for _ in closed.history(process):
-            pass
-
     calls: tuple[Callable[[], Awaitable[object]], ...] = (
         lambda: closed.register_workflow(WorkflowType(ref=lab.workflow)),
         lambda: closed.register_activity(ActivityType(ref=lab.activity)),
@@ -279,7 +275,7 @@ async def a_closed_backend_says_so(lab: Lab) -> None:
         lambda: closed.wait_process(process),
         lambda: closed.list_processes(ProcessFilter()),
         lambda: closed.count_processes(ProcessFilter()),
-        history,
+        lambda: anext(closed.history(process)),
     )
     for call in calls:
         with refused(BackendClosedError):

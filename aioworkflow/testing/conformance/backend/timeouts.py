@@ -86,8 +86,7 @@ async def an_activity_has_a_time_in_all(lab: Lab) -> None:
     await lab.advance(3)
     equal((await lab.poll_activity()).activity_id, "a", "the activity that is handed out")
     await lab.advance(4)
-    while len(told := every((await lab.decide()).events, ActivityTimedOutEvent)) < 2:
-        pass
+    told = every((await lab.decide_until(ActivityTimedOutEvent, 2)).events, ActivityTimedOutEvent)
     expected = [
         _timed_out(TimeoutType.SCHEDULE_TO_CLOSE, event_id=told[0].event_id, started_event_id=7),
         _timed_out(TimeoutType.SCHEDULE_TO_CLOSE, event_id=told[1].event_id, scheduled_event_id=6, started_event_id=0),
@@ -210,6 +209,5 @@ async def timeouts_of_zero_expire_at_once(lab: Lab) -> None:
     """At the next look at the clock (12.11)."""
     await lab.begin(lab.schedule("a", schedule_to_start_timeout=0), lab.schedule("b", schedule_to_close_timeout=0))
     await lab.advance(1)
-    while len(told := every((await lab.decide()).events, ActivityTimedOutEvent)) < 2:
-        pass
+    told = every((await lab.decide_until(ActivityTimedOutEvent, 2)).events, ActivityTimedOutEvent)
     equal({event.scheduled_event_id for event in told}, {5, 6}, "what timed out")
