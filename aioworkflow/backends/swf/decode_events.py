@@ -192,7 +192,7 @@ _EMPTY: Mapping[object, object] = {
 
 def _target(attributes: dict[str, Any]) -> dict[str, Any]:
     """Put the id and the run id of another process together."""
-    return {**attributes, "workflowExecution": attributes}
+    return attributes if attributes.get("workflowId") is None else {**attributes, "workflowExecution": attributes}
 
 
 def _aborted(attributes: dict[str, Any]) -> dict[str, Any]:
