@@ -1,10 +1,10 @@
-"""What the deciders here have in common: what must be done, and again when whoever did it has died."""
+"""What the deciders here have in common: what must be done, and again when whoever did it has died or was sent away."""
 
 from __future__ import annotations
 
 from aioworkflow.decision import Decision, ScheduleActivityDecision
 from aioworkflow.process import Process
-from aioworkflow.result import ActivityCompleted, ActivityTimedOut
+from aioworkflow.result import ActivityAborted, ActivityCompleted, ActivityTimedOut
 
 
 def todo(process: Process, activity: str, id: str, input: object = None) -> list[Decision]:
@@ -12,7 +12,7 @@ def todo(process: Process, activity: str, id: str, input: object = None) -> list
     if id in process.open_activities:
         return []
     outcome = process.outcome_of(id)
-    if outcome is None or isinstance(outcome, ActivityTimedOut):
+    if outcome is None or isinstance(outcome, ActivityAborted | ActivityTimedOut):
         return [ScheduleActivityDecision(activity, input, id=id)]
     return []
 
