@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aioworkflow.backends.local import LocalBackend
+from aioworkflow.backends.swf import SWFBackend, SWFOptions
+from aioworkflow.backends.swf.clients import Access
 from aioworkflow.connect import connect
 from aioworkflow.errors import InvalidRequestError
 from aioworkflow.stores.memory import MemoryStore
@@ -15,12 +18,18 @@ from aioworkflow.stores.sqlite import SQLiteStore
 from aioworkflow.testing import ManualClock
 
 
+def local(url: str, **arguments: Any) -> LocalBackend:
+    backend = connect(url, **arguments)
+    assert isinstance(backend, LocalBackend)
+    return backend
+
+
 def store_of(backend: LocalBackend) -> Any:
     return backend._store
 
 
 async def test_memory_makes_a_new_backend_each_time() -> None:
-    first, second = connect("memory://"), connect("memory://")
+    first, second = local("memory://"), local("memory://")
     assert isinstance(store_of(first), MemoryStore)
     assert store_of(first) is not store_of(second)
     async with first, second:
@@ -39,7 +48,7 @@ async def test_memory_makes_a_new_backend_each_time() -> None:
 )
 def test_sqlite_takes_relative_and_absolute_paths(url: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
-    store = store_of(connect(url))
+    store = store_of(local(url))
     assert isinstance(store, SQLiteStore)
     assert store.path == str(Path("/") / path)
 
@@ -50,16 +59,16 @@ async def test_sqlite_is_a_file(tmp_path: Path) -> None:
 
 
 def test_options_reach_store_and_backend() -> None:
-    backend = connect("sqlite:///x.db?synchronous=normal&busy_timeout=2.5&poll_seconds=0.5&cached_runs=7")
+    backend = local("sqlite:///x.db?synchronous=normal&busy_timeout=2.5&poll_seconds=0.5&cached_runs=7")
     store = store_of(backend)
     assert (store._synchronous, store._busy_timeout) == ("NORMAL", 2.5)
     assert (backend._options.poll_seconds, backend._options.cached_runs) == (0.5, 7)
-    assert connect("memory://?lease_seconds=3")._options.lease_seconds == 3.0
+    assert local("memory://?lease_seconds=3")._options.lease_seconds == 3.0
 
 
 def test_a_clock_reaches_the_backend() -> None:
     clock = ManualClock()
-    assert connect("memory://", clock=clock)._clock is clock
+    assert local("memory://", clock=clock)._clock is clock
 
 
 @pytest.mark.parametrize(
@@ -94,10 +103,47 @@ def test_a_clock_reaches_the_backend() -> None:
         ("memory://?poll_seconds=1&poll_seconds=2", "an option is given twice"),
         ("postgresql://host/db", "PostgreSQL .*aioworkflow\\[postgres\\].* not supported by this version"),
         ("postgres://host/db", "PostgreSQL"),
-        ("swf://domain?region=eu-west-1", "Amazon SWF .*aioworkflow\\[swf\\].* not supported by this version"),
+        ("swf:domain", "names no kind of backend"),
+        ("swf://", "followed by the name of a domain"),
+        ("swf://domain/more", "followed by the name of a domain"),
+        ("swf://domain#part", "followed by the name of a domain"),
+        ("swf://domain?region=", "region is empty"),
+        ("swf://domain?quotas=x", "there is no option 'quotas'"),
+        ("swf://domain?retry_seconds=soon", "retry_seconds must be a number above 0, not 'soon'"),
+        ("swf://domain?retention_days=1.5", "retention_days must be a whole number above 0, not '1.5'"),
+        ("swf://domain?register_domain=perhaps", "register_domain must be TRUE or FALSE, not 'perhaps'"),
     ],
 )
 def test_a_url_that_makes_no_sense_is_refused_and_the_right_forms_are_shown(url: Any, message: str) -> None:
     with pytest.raises(InvalidRequestError, match=message) as caught:
         connect(url)
     assert "sqlite:///relative.db" in str(caught.value)
+
+
+def test_swf_takes_a_domain_and_settings_of_any_kind() -> None:
+    backend = connect(
+        "swf://My%20Orders?region=eu-west-1&profile=work&endpoint_url=http://127.0.0.1:5000&register_domain=true"
+        "&retention_days=none&quota_share=0.25&sticky_seconds=None&lambda_role=arn:role&wait_seconds=20"
+    )
+    assert isinstance(backend, SWFBackend)
+    assert repr(backend) == "<SWFBackend on domain 'My Orders', eu-west-1, http://127.0.0.1:5000, closed>"
+    assert backend._access == Access(region="eu-west-1", profile="work", endpoint_url="http://127.0.0.1:5000")
+    assert backend._options == SWFOptions(
+        register_domain=True,
+        retention_days=None,
+        quota_share=0.25,
+        sticky_seconds=None,
+        lambda_role="arn:role",
+        wait_seconds=20.0,
+    )
+
+
+def test_swf_takes_no_clock() -> None:
+    with pytest.raises(InvalidRequestError, match="a clock of its own"):
+        connect("swf://orders", clock=ManualClock())
+
+
+def test_swf_without_its_libraries_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aioworkflow.backends.swf", None)
+    with pytest.raises(InvalidRequestError, match=r"pip install 'aioworkflow\[swf\]'"):
+        connect("swf://orders")

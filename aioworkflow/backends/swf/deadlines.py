@@ -12,7 +12,7 @@ _LEAST_KEPT = 1_000
 
 
 class Deadlines:
-    """Remembers the deadlines of decision tasks by their tokens; those that are never answered are forgotten in time."""
+    """Remembers the deadlines of decision tasks by token; those that are never answered are forgotten."""
 
     def __init__(self, time: Time) -> None:
         self._time = time
