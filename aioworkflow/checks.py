@@ -162,13 +162,18 @@ def check_tags(value: Any, field: str = "tags") -> tuple[str, ...]:
 
 
 def check_process(value: Any, field: str = "process") -> ProcessRef:
-    """Return a reference to a process; a str is a process id, meaning the open run."""
+    """Return a reference to a process that there may be; a str is a process id, meaning the open run.
+
+    Unlike the id of a new process, its id may have any characters: there are programs that give such ids to children
+    (swf-reference 1.2).
+    """
     if isinstance(value, str):
-        return ProcessRef(check_name(value, field))
+        return ProcessRef(check_text(value, field, NAME_LIMIT, least=1))
     if not isinstance(value, ProcessRef):
         raise InvalidRequestError(f"{field} must be a process id or a ProcessRef, not {show(value)}")
     return ProcessRef(
-        check_name(value.process_id, f"{field}.process_id"), check_text(value.run_id, f"{field}.run_id", RUN_ID_LIMIT)
+        check_text(value.process_id, f"{field}.process_id", NAME_LIMIT, least=1),
+        check_text(value.run_id, f"{field}.run_id", RUN_ID_LIMIT),
     )
 
 

@@ -71,6 +71,8 @@ GOOD: list[tuple[Callable[..., Any], Any, Any]] = [
     (check_tags, (tag for tag in ["a", "t" * 256]), ("a", "t" * 256)),
     (check_process, "order-17", ProcessRef("order-17")),
     (check_process, ProcessRef("order-17", "22X/+="), ProcessRef("order-17", "22X/+=")),
+    (check_process, "22X/+=:1", ProcessRef("22X/+=:1")),
+    (check_process, ProcessRef("arn", "a|b"), ProcessRef("arn", "a|b")),
 ]
 
 
@@ -154,7 +156,8 @@ BAD: list[tuple[Callable[..., Any], Any, str]] = [
     (check_process, None, "must be a process id or a ProcessRef, not None"),
     (check_process, ("a", "b"), "must be a process id or a ProcessRef"),
     (check_process, ProcessRef(""), "process_id must be 1 to 256"),
-    (check_process, ProcessRef("a:b"), "process_id must not contain ':'"),
+    (check_process, "a\0", r"must not contain '\\x00'"),
+    (check_process, ProcessRef("p" * 257), "process_id must be 1 to 256"),
     (check_process, ProcessRef("a", "r" * 65), "run_id must be 0 to 64"),
     (check_process, ProcessRef("a", None), "run_id must be a str"),  # type: ignore[arg-type]
 ]
