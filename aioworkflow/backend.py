@@ -15,12 +15,14 @@ import enum
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 import msgspec
 
 from .activity import ActivityResult
+from .checks import show
 from .decision import Decision
+from .errors import InvalidRequestError
 from .event import AnyEvent
 from .task import ActivityTask, DecisionTask
 from .types import UNSET, ActivityType, ChildPolicy, ProcessRef, ProcessStatus, TypeRef, UnsetType, WorkflowType
@@ -34,6 +36,7 @@ __all__ = [
     "ProcessInfo",
     "ProcessPage",
     "StartRequest",
+    "check_backend",
 ]
 
 
@@ -272,3 +275,19 @@ class Backend(Protocol):
     async def count_processes(self, filter: ProcessFilter) -> int:
         """Return how many processes match."""
         ...
+
+
+_VERBS = [name for name, member in vars(Backend).items() if callable(member) and not name.startswith("_")]
+
+
+def check_backend(value: object) -> Backend:
+    """Return ``value`` if it has all the methods of a backend.
+
+    Raises:
+        InvalidRequestError: It has not; the message says which are missing, unless that is most of them.
+    """
+    missing = _VERBS if isinstance(value, type) else [name for name in _VERBS if not hasattr(value, name)]
+    if not missing:
+        return cast("Backend", value)
+    lacks = f", which lacks {', '.join(missing)}" if len(missing) < len(_VERBS) / 2 else ""
+    raise InvalidRequestError(f"backend must be a backend, as connect(url) returns one, not {show(value)}{lacks}")

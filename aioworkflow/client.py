@@ -13,13 +13,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, cast, overload
 
-from .backend import Backend, ProcessFilter, ProcessInfo, StartRequest
+from .backend import Backend, ProcessFilter, ProcessInfo, StartRequest, check_backend
 from .checks import check_label, check_name, check_process, check_reason, check_setting, check_tags, show
 from .errors import (
     BackendError,
     InvalidRequestError,
+    ProcessAlreadyRunningError,
     ProcessCanceledError,
     ProcessFailedError,
     ProcessNotCompletedError,
@@ -36,7 +37,7 @@ from .event import (
     ProcessTerminatedEvent,
     ProcessTimedOutEvent,
 )
-from .payload import decode, encode_optional
+from .payload import check_type, decode, encode_optional
 from .process import Process
 from .types import UNSET, ChildPolicy, Duration, ProcessRef, ProcessStatus, TypeRef, UnsetType
 from .workflow import WorkflowLike, workflow_settings
@@ -80,7 +81,7 @@ class Client:
     """
 
     def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+        self.backend = check_backend(backend)
 
     async def start(
         self,
@@ -95,6 +96,7 @@ class Client:
         task_list: str | UnsetType = UNSET,
         task_priority: int | UnsetType = UNSET,
         child_policy: ChildPolicy | UnsetType = UNSET,
+        if_open: Literal["raise", "attach"] = "raise",
     ) -> ProcessHandle:
         """Start a process; it is durable when this returns.
 
@@ -109,36 +111,53 @@ class Client:
             task_list: Where its decision tasks wait.
             task_priority: Higher is decided on earlier.
             child_policy: What becomes of its children if it is terminated or times out.
+            if_open: ``"attach"`` returns the handle of the process with this id if it is open, whatever its input;
+                ``"raise"`` is an error then. So a start can be repeated until one got through.
 
         Raises:
             InvalidRequestError: An argument breaks a rule.
-            ProcessAlreadyRunningError: A process with this id is open.
+            ProcessAlreadyRunningError: A process with this id is open; with ``"attach"``, one of another workflow.
             UnknownTypeError: The workflow is not registered.
             TypeDeprecatedError: It takes no new processes.
             DefaultUndefinedError: A setting is neither given nor has a default.
         """
+        if if_open not in ("raise", "attach"):
+            raise InvalidRequestError(f"if_open must be 'raise' or 'attach', not {show(if_open)}")
         own = workflow_settings(workflow, version)
-        ref = await self.backend.start_process(
-            StartRequest(
-                process_id=uuid.uuid4().hex if id is None else check_name(id, "id"),
-                workflow=own.ref,
-                input_json=encode_optional(input),
-                tags=check_tags(tags),
-                task_list=_setting(task_list, own.task_list, "task_list"),
-                task_priority=_setting(task_priority, own.task_priority, "task_priority"),
-                execution_timeout=_setting(execution_timeout, own.execution_timeout, "execution_timeout"),
-                decision_timeout=_setting(decision_timeout, own.decision_timeout, "decision_timeout"),
-                child_policy=_setting(child_policy, own.child_policy, "child_policy"),
-            )
+        request = StartRequest(
+            process_id=uuid.uuid4().hex if id is None else check_name(id, "id"),
+            workflow=own.ref,
+            input_json=encode_optional(input),
+            tags=check_tags(tags),
+            task_list=_setting(task_list, own.task_list, "task_list"),
+            task_priority=_setting(task_priority, own.task_priority, "task_priority"),
+            execution_timeout=_setting(execution_timeout, own.execution_timeout, "execution_timeout"),
+            decision_timeout=_setting(decision_timeout, own.decision_timeout, "decision_timeout"),
+            child_policy=_setting(child_policy, own.child_policy, "child_policy"),
         )
+        try:
+            ref = await self.backend.start_process(request)
+        except ProcessAlreadyRunningError as error:
+            if if_open == "raise":
+                raise
+            ref = await self._open_run(request, error)
         return ProcessHandle(self.backend, ref)
+
+    async def _open_run(self, request: StartRequest, error: ProcessAlreadyRunningError) -> ProcessRef:
+        """Return the run that was in the way of a start."""
+        info = await self.backend.process_info(ProcessRef(request.process_id))
+        if info.workflow.name != request.workflow.name:
+            raise ProcessAlreadyRunningError(
+                f"process {info.process} is of workflow {info.workflow}, not {request.workflow}"
+            ) from error
+        return info.process
 
     def handle(self, id: str, run_id: str | None = None) -> ProcessHandle:
         """Return the handle of a process; without a run id, of whichever run is open, else the latest.
 
         Nothing is asked yet.
         """
-        return ProcessHandle(self.backend, check_process(ProcessRef(id, run_id or "")))
+        return ProcessHandle(self.backend, check_process(ProcessRef(id, "" if run_id is None else run_id)))
 
     def processes(self, **query: Unpack[ProcessQuery]) -> AsyncIterator[ProcessInfo]:
         """Iterate over the processes that match, latest start first; see :class:`ProcessQuery`."""
@@ -197,8 +216,9 @@ class ProcessHandle:
             ProcessFailedError: It failed; likewise :class:`ProcessCanceledError`, :class:`ProcessTerminatedError` and
                 :class:`ProcessTimedOutError`, all of them :class:`ProcessNotCompletedError`.
             UnknownProcessError: There is no such process.
-            PayloadError: The result does not fit ``into``.
+            PayloadError: The result does not fit ``into``, or ``into`` is no type (which is found before waiting).
         """
+        check_type(into)
         run = self.ref
         while True:
             event = await self._backend.wait_process(run)

@@ -24,9 +24,10 @@ from typing import Any, Generic, TypeVar, get_origin, overload
 
 import msgspec
 
+from .checks import show
 from .errors import PayloadError
 
-__all__ = ["Converter", "Decoded", "Json", "as_json", "converter", "decode", "encode", "encode_optional"]
+__all__ = ["Converter", "Decoded", "Json", "as_json", "check_type", "converter", "decode", "encode", "encode_optional"]
 
 T = TypeVar("T")
 
@@ -87,6 +88,17 @@ class Converter:
             return self._decoder(into)(text)
         except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
             raise PayloadError(f"the payload cannot be read as {_type_name(into)}: {error}") from error
+
+    def check_type(self, into: Any) -> None:
+        """Refuse what is surely no type that JSON can be read as, before there is a text to read.
+
+        Raises:
+            PayloadError: ``into`` is none.
+        """
+        try:
+            self._decoder(into)
+        except Exception as error:  # also whatever its own code raises
+            raise PayloadError(f"{_type_name(into)} is no type that JSON can be read as: {error}") from error
 
     def _decoder(self, into: Any) -> Callable[[str], Any]:
         try:
@@ -203,12 +215,13 @@ def _kind(value: object) -> str:
 
 
 def _type_name(into: Any) -> str:
-    return into.__qualname__ if isinstance(into, type) and get_origin(into) is None else str(into)
+    return into.__qualname__ if isinstance(into, type) and get_origin(into) is None else show(into)
 
 
 converter = Converter()
 encode = converter.encode
 decode = converter.decode
+check_type = converter.check_type
 
 
 def encode_optional(value: object) -> str | None:

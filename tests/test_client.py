@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aioworkflow.backend import Backend, ProcessFilter, ProcessPage
 from aioworkflow.backends.local import LocalBackend
@@ -19,6 +20,7 @@ from aioworkflow.decision import (
     ContinueAsNewDecision,
     Decision,
     FailProcessDecision,
+    StartChildProcessDecision,
 )
 from aioworkflow.errors import (
     BackendError,
@@ -39,7 +41,7 @@ from aioworkflow.stores.memory import MemoryStore
 from aioworkflow.testing import ManualClock
 from aioworkflow.types import ChildPolicy, ProcessRef, ProcessStatus, TypeRef
 from aioworkflow.worker import Worker, WorkerOptions
-from aioworkflow.workflow import Workflow
+from aioworkflow.workflow import Workflow, workflow_type
 from tests.worker.scripted import ScriptedBackend, history
 
 
@@ -64,10 +66,19 @@ class Echo(Workflow):
             case {"wait": name}:
                 signals = process.signals(name)
                 return CompleteProcessDecision(signals[0].input) if signals else None
+            case {"child": id} if not process.previous_started_event_id:
+                return child(id)
             case {"again": times, "then": then}:
                 return ContinueAsNewDecision({"again": times - 1, "then": then} if times > 1 else then)
             case value:
                 return CompleteProcessDecision(value)
+
+
+def child(id: str) -> StartChildProcessDecision:
+    """Start a child as programs of others do, whose ids may break the rules."""
+    decision = StartChildProcessDecision(Echo, input={"again": 1, "then": {"wait": "go"}})
+    object.__setattr__(decision, "id", id)
+    return decision
 
 
 @pytest.fixture
@@ -154,6 +165,8 @@ async def test_settings_are_those_of_the_class_unless_they_are_given(client: Cli
         ({"task_priority": 2**31}, "task_priority must be"),
         ({"child_policy": "TERMINATE"}, "child_policy must be one of"),
         ({"version": "2"}, "version goes with the name"),
+        ({"if_open": "attach!"}, "if_open must be 'raise' or 'attach', not 'attach!'"),
+        ({"if_open": []}, "if_open must be"),
     ],
 )
 async def test_what_breaks_a_rule_is_refused_before_anything_is_asked(arguments: dict[str, Any], message: str) -> None:
@@ -171,6 +184,26 @@ async def test_an_unknown_workflow_and_an_id_in_use_are_refused(client: Client) 
         await client.start(Echo, id="one")
 
 
+async def test_a_start_may_attach_to_the_process_that_is_open(client: Client) -> None:
+    first = await client.start(Echo, {"wait": "go"}, id="one", if_open="attach")
+    again = await client.start(Echo, {"wait": "something else"}, id="one", if_open="attach")
+    assert again.ref == first.ref
+    await again.signal("go", "both")
+    assert await first.result() == await again.result() == "both"
+    anew = await client.start(Echo, "anew", id="one", if_open="attach")
+    assert anew.run_id != first.run_id
+    assert await anew.result() == "anew"
+
+
+async def test_a_start_attaches_to_no_process_of_another_workflow(client: Client, backend: Backend) -> None:
+    for ref in (TypeRef("Echo", "2"), TypeRef("Other")):
+        await backend.register_workflow(replace(workflow_type(Echo), ref=ref))
+    first = await client.start(Echo, {"wait": "go"}, id="one")
+    assert (await client.start("Echo", version="2", id="one", if_open="attach")).ref == first.ref
+    with pytest.raises(ProcessAlreadyRunningError, match=r"process 'one' .* is of workflow Echo .*, not Other"):
+        await client.start("Other", version="1", id="one", if_open="attach")
+
+
 # --- results ---------------------------------------------------------------------------------------------------------
 
 
@@ -184,6 +217,12 @@ async def test_a_result_is_read_as_the_asked_type(client: Client) -> None:
     assert await nothing.result(Point | None) is None
     with pytest.raises(PayloadError):
         await nothing.result(int)
+
+
+async def test_what_is_no_type_is_refused_before_the_result_is_awaited(client: Client) -> None:
+    handle = await client.start(Echo, {"wait": "go"})
+    with pytest.raises(PayloadError, match=r"^'Point' is no type that JSON can be read as"):
+        await handle.result("Point")
 
 
 async def test_the_result_is_that_of_the_last_run(client: Client) -> None:
@@ -327,11 +366,24 @@ async def test_what_is_told_is_checked_before_anything_is_asked() -> None:
     assert backend.calls == []
 
 
-@pytest.mark.parametrize(("id", "run_id"), [("", None), (5, None), ("a|b", None), ("p", "x" * 65)])
-def test_a_handle_of_what_cannot_be_is_refused(id: Any, run_id: str | None) -> None:
+@pytest.mark.parametrize(
+    ("id", "run_id"), [("", None), (5, None), ("a\0b", None), ("p" * 257, None), ("p", "x" * 65), ("p", 0)]
+)
+def test_a_handle_of_what_cannot_be_is_refused(id: Any, run_id: Any) -> None:
     _, client = scripted()
     with pytest.raises(InvalidRequestError):
         client.handle(id, run_id)
+
+
+@pytest.mark.parametrize("id", ["22X56OQhwfy+AtGx1iSo3HX51AK2DdtKzfUnU+RQElbms=:1", "arn", "a/b|c\nd"])
+async def test_processes_that_others_gave_odd_ids_can_be_seen_and_told(client: Client, id: str) -> None:
+    parent = await client.start(Echo, {"child": id})
+    await parent.result()  # the child has started then
+    handle = client.handle(id)
+    await handle.signal("go", "heard")
+    assert await handle.result() == "heard"
+    assert (await handle.process()).id == (await handle.info()).process.process_id == id
+    assert await client.count(id=id) == 2
 
 
 # --- looking ---------------------------------------------------------------------------------------------------------

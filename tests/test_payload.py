@@ -9,6 +9,7 @@ import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
+from types import GenericAlias
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, TypedDict, TypeVar
 
 import msgspec
@@ -22,6 +23,7 @@ from aioworkflow.payload import (
     Json,
     _reading_options,
     as_json,
+    check_type,
     decode,
     encode,
     encode_optional,
@@ -321,6 +323,11 @@ def failing_encoder(value: object) -> bytes:
     raise TypeError("for no visible reason")
 
 
+class Unshowable:
+    def __repr__(self) -> str:
+        raise ValueError("no words")
+
+
 UNREADABLE: list[tuple[str, Any, str]] = [
     ('"a"', int, "cannot be read as int: Expected `int`, got `str`"),
     ("[1]", list[str], r"cannot be read as list\[str\]: Expected `str`, got `int` - at `\$\[0\]`"),
@@ -342,6 +349,20 @@ UNREADABLE: list[tuple[str, Any, str]] = [
 def test_what_does_not_fit_the_type_is_refused(text: str, into: Any, message: str) -> None:
     with pytest.raises(PayloadError, match=message):
         decode(text, into)
+
+
+@pytest.mark.parametrize(
+    "into", [3, "int", (), [int], GenericAlias(list, 7), print, Literal[b"x"], int.__add__, Unshowable()]
+)
+def test_what_is_no_type_is_found_without_a_text(into: Any) -> None:
+    with pytest.raises(PayloadError, match="is no type that JSON can be read as: "):
+        check_type(into)
+
+
+@pytest.mark.parametrize("into", [Any, None, int, Order, Customer, Path, int | None, Annotated[str, []], Literal["x"]])
+def test_types_pass(into: Any) -> None:
+    check_type(into)
+    assert decode(None, into) is None
 
 
 @pytest.mark.parametrize("text", ["", "hello", "{", "1e400", "[" * 5_000])

@@ -26,7 +26,7 @@ from typing import Any, Self, TypeVar
 import anyio
 
 from ..activity import Activity, activity_type
-from ..backend import Backend
+from ..backend import Backend, check_backend
 from ..checks import IDENTITY_LIMIT, check_task_list, check_text, cut, show
 from ..errors import InvalidRequestError
 from ..types import ActivityType, TypeRef, WorkflowType
@@ -87,7 +87,7 @@ class Worker:
         self.options = options = WorkerOptions() if options is None else options
         if not isinstance(options, WorkerOptions):
             raise InvalidRequestError(f"options must be WorkerOptions, not {show(options)}")
-        self._backend = backend
+        self._backend = check_backend(backend)
         self._workflows, self._workflow_types = _registry(workflows, workflow_type, "decide")
         self._activities, self._activity_types = _registry(activities, activity_type, "execute")
         if not self._workflows and not self._activities:
@@ -223,6 +223,7 @@ class Worker:
             spawn=self._spawn_aside,
             ended=self._ended.set,
             cached_processes=options.cached_processes,
+            always_replay=options.always_replay,
             fail_process=options.on_decider_error == "fail_process",
         )
         self._pollers = [
@@ -328,6 +329,7 @@ class Worker:
     def _close(self) -> None:
         self._heartbeats.close()
         self._deadlines.close()
+        self._deciding.forget()
         if self._monitor is not None:
             self._monitor.stop()
 
