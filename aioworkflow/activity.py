@@ -14,8 +14,8 @@
 
 ``execute`` may be a coroutine function or plain (a plain one runs in a thread), a method of the class or of its
 instances. What it returns becomes :class:`ActivityCompleted`, what it raises :class:`ActivityFailed`;
-:class:`ActivityAborted` may be returned or raised. For functions made by ``@activity`` the input of the task becomes
-the arguments, see :class:`FunctionActivity`.
+:class:`ActivityAborted` may be returned or raised, also in a task group of the activity. For functions made by
+``@activity`` the input of the task becomes the arguments, see :class:`FunctionActivity`.
 """
 
 from __future__ import annotations

@@ -162,7 +162,9 @@ class Activities:
             return error
         except ActivityAborted as aborted:
             return aborted
-        except (Exception, BaseExceptionGroup) as error:
+        except BaseExceptionGroup as group:
+            return _only_aborted(group) or ActivityFailed(group)
+        except Exception as error:
             return ActivityFailed(error)
 
     async def _in_thread(self, attempt: Attempt, implementation: _Implementation) -> Any:
@@ -230,6 +232,17 @@ class Activities:
             else:
                 logger.warning("how %s ended cannot be told, so it is told as failed: %s", attempt, error)
                 await self._tell(attempt, ActivityFailed(reason=f"how it ended cannot be told: {error}"))
+
+
+def _only_aborted(group: BaseExceptionGroup) -> ActivityAborted | None:
+    """Return the first ActivityAborted of a group, as task groups raise them, unless there are other errors in it."""
+    aborted, others = group.split(ActivityAborted)
+    if others is not None:
+        return None
+    first: BaseException | None = aborted
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return cast("ActivityAborted", first)
 
 
 def _result_of_cancelled(

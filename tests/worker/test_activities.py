@@ -123,6 +123,50 @@ async def test_raising_aborted_is_returning_it(backend: ScriptedBackend) -> None
         assert await backend.result(task.token) == ActivityAborted("out of bounds", [1])
 
 
+async def test_so_is_raising_it_in_task_groups(backend: ScriptedBackend) -> None:
+    async def abort() -> None:
+        raise ActivityAborted("out of bounds", [1])
+
+    async def work(task: ActivityTask, worker: ActivityContext) -> None:
+        async with asyncio.TaskGroup() as outer, anyio.create_task_group() as inner:
+            outer.create_task(asyncio.Event().wait())
+            inner.start_soon(abort)
+            inner.start_soon(abort)
+
+    task = activity_task()
+    backend.give(task)
+    async with working(backend, activities=[Act(work)]):
+        assert await backend.result(task.token) == ActivityAborted("out of bounds", [1])
+
+
+NO = ActivityAborted("no")
+OTHERS = ExceptionGroup("others", [NO, ExceptionGroup("nested", [ValueError("x"), NO])])
+
+
+@pytest.mark.parametrize(
+    ("group", "told"),
+    [
+        (ExceptionGroup("", [NO]), "ActivityAborted no"),
+        (ExceptionGroup("", [ExceptionGroup("", [NO, ActivityAborted("first")]), NO]), "ActivityAborted no"),
+        (BaseExceptionGroup("", [ExceptionGroup("", [ActivityAborted("first"), NO]), NO]), "ActivityAborted first"),
+        (OTHERS, "ActivityFailed ExceptionGroup: others (2 sub-exceptions)"),
+        (BaseExceptionGroup("both", [NO, SystemExit()]), "ActivityFailed BaseExceptionGroup: both (2 sub-exceptions)"),
+    ],
+)
+async def test_a_group_with_nothing_else_in_it_counts_as_its_first(
+    backend: ScriptedBackend, group: BaseException, told: str
+) -> None:
+    async def work(task: ActivityTask, worker: ActivityContext) -> None:
+        raise group
+
+    task = activity_task()
+    backend.give(task)
+    async with working(backend, activities=[Act(work)]):
+        result = await backend.result(task.token)
+    assert not isinstance(result, ActivityCompleted)
+    assert f"{type(result).__name__} {result.reason}" == told
+
+
 async def test_a_result_without_a_json_form_is_told_as_failure(backend: ScriptedBackend) -> None:
     task = activity_task()
     backend.give(task)
