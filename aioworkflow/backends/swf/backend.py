@@ -291,9 +291,9 @@ class SWFBackend:
         await self._tell(token, result)
 
     async def _tell(self, token: str, result: ActivityResult) -> None:
-        method, parameters = encode.complete_activity_task(token, result)
+        call, parameters = encode.complete_activity_task(token, result)
         try:
-            await self._calls(method.title().replace("_", ""), parameters, _task(token))
+            await self._calls(call, parameters, _task(token))
         except UnknownTaskError:
             if not isinstance(result, ActivityAborted):
                 raise
