@@ -196,7 +196,10 @@ class Store(Protocol):
         ...
 
     async def changed(self) -> bool:
-        """Tell whether anybody else may have written since this was last asked (or since :meth:`open`); cheap."""
+        """Tell whether anybody else may have written since this was last asked (or since :meth:`open`); cheap.
+
+        A hint: it may come a moment late, and be lost when a connection is.
+        """
         ...
 
     async def renew_session(self, session: str, *, now: float, expires_at: float) -> Sequence[str]:

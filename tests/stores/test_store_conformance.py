@@ -1,14 +1,15 @@
-"""Memory and SQLite keep the promises of the store."""
+"""Memory, SQLite and PostgreSQL keep the promises of the store."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
+from aioworkflow.stores.postgres import PostgresStore
 from aioworkflow.stores.sqlite import SQLiteStore
 from aioworkflow.testing.conformance.store import STORE_CHECKS, NewStore, StoreCheck, check_store
 from aioworkflow.testing.conformance.store.tools import expect_raises
@@ -32,6 +33,12 @@ async def test_memory(check: StoreCheck) -> None:
 async def test_sqlite(check: StoreCheck, tmp_path: Path) -> None:
     await check(lambda: SQLiteStore(tmp_path / "test.db", synchronous="NORMAL"))
     assert names_in(tmp_path) <= {"test.db", "test.db-sessions"}
+
+
+@by_name
+async def test_postgres(check: StoreCheck, postgres_url: str, new_schema: Callable[[], str]) -> None:
+    schema = new_schema()
+    await check(lambda: PostgresStore(postgres_url, schema=schema))
 
 
 async def test_all_checks_run_without_pytest() -> None:

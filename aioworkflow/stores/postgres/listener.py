@@ -1,0 +1,135 @@
+"""Hearing that other stores wrote, and telling them: NOTIFY, as a hint that may be lost.
+
+The channel carries the names of those who wrote. A store tells of its own writes at most so often, with the first one
+at once; and it listens on a connection of its own. Where that cannot work, since a pooler gives each transaction
+another connection, a test message does not arrive: that is said once, and from then on somebody else is taken to have
+written every second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+
+from ...errors import BackendError
+from .connections import Connection, Pool, disconnect
+from .errors import translated
+from .sql import Sql
+
+__all__ = ["Listener"]
+
+_logger = logging.getLogger("aioworkflow.postgres")
+
+_NOTIFY_SECONDS = 0.03
+"""Between two messages to others."""
+
+_BLIND_SECONDS = 1.0
+"""Between two times that somebody is taken to have written, while nothing can be heard."""
+
+_TEST_SECONDS = 5.0
+"""Within which a test message must arrive."""
+
+_RECONNECT_SECONDS = 0.5
+
+
+class Listener:
+    """Hears of the writes of others on one channel.
+
+    Args:
+        connect: Makes the connection to listen on.
+        pool: What messages are sent over.
+        sql: Names the channel.
+        server: How errors name it.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], pool: Pool, sql: Sql, server: str) -> None:
+        self.name = uuid.uuid4().hex
+        self._connect = connect
+        self._pool = pool
+        self._sql = sql
+        self._server = server
+        self._changed = False
+        self._hears = False
+        self._deaf = False
+        self._looked_at = 0.0
+        self._told = asyncio.Event()
+        self._tested = asyncio.Event()
+
+    def changed(self) -> bool:
+        """Tell whether somebody else wrote, as far as is known, since this was last asked."""
+        if not self._hears:
+            now = asyncio.get_running_loop().time()
+            if now < self._looked_at + _BLIND_SECONDS:
+                return False
+            self._looked_at = now
+            return True
+        changed, self._changed = self._changed, False
+        return changed
+
+    def tell(self) -> None:
+        """Let others know that this store wrote."""
+        self._told.set()
+
+    async def run(self, started: asyncio.Event) -> None:
+        """Listen and tell until cancelled; ``started`` is set as soon as it listens, or cannot for now."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._tell)
+            while not self._deaf:
+                try:
+                    with translated(self._server):
+                        connection = await self._connect()
+                    try:
+                        await self._listen(connection, started)
+                    finally:
+                        self._hears = False
+                        connection.terminate()
+                except BackendError as error:
+                    _logger.info("changes by others are not heard of for now: %s", error)
+                started.set()
+                await anyio.sleep(_RECONNECT_SECONDS)
+
+    async def _listen(self, connection: Connection, started: asyncio.Event) -> None:
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        with translated(self._server):
+            await connection.add_listener(self._sql.channel, self._hear)
+        # What was written before this moment is not told.
+        self._changed = started.is_set()
+        self._hears = True
+        started.set()
+        self._tested.clear()
+        await self._pool.fetch(self._sql["notify"], self._sql.channel, f"test {self.name}")
+        with anyio.move_on_after(_TEST_SECONDS) as scope:
+            await self._tested.wait()
+        if scope.cancelled_caught and not lost.is_set():
+            self._deaf = True
+            _logger.warning(
+                "%s lets nobody LISTEN (a pooler in transaction mode?): changes by others are looked for every %s s; "
+                "a direct URL is faster",
+                self._server,
+                _BLIND_SECONDS,
+            )
+            await disconnect(connection)
+            return
+        await lost.wait()
+
+    def _hear(self, connection: Any, pid: int, channel: str, payload: Any) -> None:
+        if payload == f"test {self.name}":
+            self._tested.set()
+        elif payload != self.name and not str(payload).startswith("test "):
+            self._changed = True
+
+    async def _tell(self) -> None:
+        while True:
+            await self._told.wait()
+            self._told.clear()
+            try:
+                await self._pool.fetch(self._sql["notify"], self._sql.channel, self.name)
+            except BackendError as error:
+                _logger.info("others could not be told of a change: %s", error)
+            await anyio.sleep(_NOTIFY_SECONDS)

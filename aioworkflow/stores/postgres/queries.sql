@@ -1,0 +1,123 @@
+-- lock_schema --
+-- One at a time brings the schema up to date; $1 is made from its name.
+SELECT pg_advisory_xact_lock($1)
+
+-- schema_exists --
+SELECT to_regclass($1) IS NOT NULL
+
+-- create_schema --
+CREATE SCHEMA IF NOT EXISTS {schema}
+
+-- create_version --
+CREATE TABLE {schema}.schema_version (version integer NOT NULL)
+
+-- read_version --
+SELECT max(version) FROM {schema}.schema_version
+
+-- add_version --
+INSERT INTO {schema}.schema_version (version) VALUES ($1)
+
+-- clock --
+SELECT extract(epoch FROM clock_timestamp())::float8
+
+-- commit --
+SELECT {schema}.commit_1(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+    $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41
+)
+
+-- known_runs --
+-- What the writer must know of runs: where their tasks wait, too.
+SELECT run_id, id, version,
+    ARRAY(SELECT event_id FROM {schema}.task WHERE process = id AND NOT is_activity) AS decisions,
+    ARRAY(SELECT event_id FROM {schema}.task WHERE process = id AND is_activity) AS activities
+FROM {schema}.process JOIN {schema}.state USING (id)
+WHERE run_id = ANY ($1::text[])
+
+-- open_runs --
+SELECT process_id, run_id FROM {schema}.process WHERE process_id = ANY ($1::text[]) AND status = 'OPEN'
+
+-- present_messages --
+SELECT id FROM {schema}.message WHERE id = ANY ($1::text[])
+
+-- load --
+-- One statement, so as of one moment.
+SELECT id, version, head, ARRAY(SELECT item FROM {schema}.item WHERE process = id ORDER BY event_id) AS items
+FROM {schema}.process JOIN {schema}.state USING (id)
+WHERE run_id = ANY ($1::text[])
+
+-- resolve --
+SELECT asked.process_id, coalesce(
+    (SELECT run_id FROM {schema}.process p WHERE p.process_id = asked.process_id AND status = 'OPEN'),
+    (SELECT run_id FROM {schema}.process p WHERE p.process_id = asked.process_id
+     ORDER BY started_at DESC, id DESC LIMIT 1)
+) AS run_id
+FROM unnest($1::text[]) asked (process_id)
+
+-- history --
+-- The rows that hold the events from $2 to $3; the row with $2 may begin earlier.
+SELECT events FROM {schema}.history h, (SELECT id FROM {schema}.process WHERE run_id = $1) p
+WHERE h.process = p.id AND first_event_id <= $3::int AND first_event_id >= coalesce((
+    SELECT max(first_event_id) FROM {schema}.history WHERE process = p.id AND first_event_id <= $2::int
+), 0)
+ORDER BY first_event_id
+
+-- waiting --
+SELECT run_id, event_id, task_priority, scheduled_at
+FROM {schema}.task JOIN {schema}.process ON process.id = task.process
+WHERE is_activity = $1 AND task_list = $2
+ORDER BY task_priority DESC, scheduled_at, event_id LIMIT $3
+
+-- reserve --
+SELECT * FROM {schema}.reserve_1($1, $2, $3, $4, $5)
+
+-- due --
+-- Those whose time has come, one more than asked for, and in the last row the earliest of the rest.
+(SELECT run_id, wake_at FROM {schema}.state JOIN {schema}.process USING (id)
+ WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2::bigint + 1)
+UNION ALL
+SELECT NULL, min(wake_at) FROM {schema}.state WHERE wake_at > $1
+
+-- find --
+-- Conditions are added behind WHERE.
+SELECT head FROM {schema}.process JOIN {schema}.state USING (id)
+WHERE {conditions} ORDER BY started_at DESC, run_id LIMIT {limit}
+
+-- count --
+SELECT count(*) FROM {schema}.process WHERE {conditions}
+
+-- save_type --
+INSERT INTO {schema}.type (kind, name, version, type) VALUES ($1, $2, $3, $4)
+ON CONFLICT (kind, name, version) DO UPDATE SET type = EXCLUDED.type
+
+-- types --
+SELECT kind, type FROM {schema}.type ORDER BY kind, name, version
+
+-- outbox --
+SELECT message FROM {schema}.message WHERE sent_at < $1 ORDER BY sent_at, id LIMIT $2
+
+-- renew_session --
+-- Keep a session alive, unless its lease is as asked already; tell of the others, and the time. A lease that ran out
+-- while the server was away (until $4 seconds ago) is not held against its session.
+WITH renewed AS (
+    INSERT INTO {schema}.session AS s (session, expires_at) VALUES ($1, $2)
+    ON CONFLICT (session) DO UPDATE SET expires_at = EXCLUDED.expires_at WHERE s.expires_at <> EXCLUDED.expires_at
+)
+SELECT clock_timestamp() AS clock, pg_postmaster_start_time() AS up_since, session, expires_at
+FROM (SELECT) one LEFT JOIN {schema}.session ON session <> $1
+ORDER BY session
+
+-- end_session --
+DELETE FROM {schema}.session WHERE session = $1
+
+-- held_by --
+-- Looks at all open runs; that is rare. (The operators -> and #> do not mind texts that PostgreSQL could not hold.)
+SELECT run_id FROM {schema}.process JOIN {schema}.state USING (id)
+WHERE status = 'OPEN' AND (
+    (head::json #> '{started,session}')::text = $1
+    OR EXISTS (SELECT FROM {schema}.item WHERE process = id AND (item::json -> 'session')::text = $1)
+)
+ORDER BY id LIMIT $2
+
+-- notify --
+SELECT pg_notify($1, $2)
