@@ -15,8 +15,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
 
 from aioworkflow.backends.swf.decode_events import EVENTS, decode_event
 from aioworkflow.errors import BackendError
@@ -42,11 +40,11 @@ from aioworkflow.event import (
 )
 from aioworkflow.process import Process
 from aioworkflow.types import ChildPolicy, ProcessRef, TimeoutType, TypeRef
+from tests.backends.swf.service_model import MODEL
 
 HERE = Path(__file__).parent
 LITERALS: Mapping[str, Any] = json.loads((HERE / "wire_events.json").read_text())
 REAL: Mapping[str, Any] = json.loads((HERE / "real_events.json").read_text())
-MODEL = ServiceModel(Loader().load_service_model("swf", "service-2"))
 WHEN = datetime(2017, 6, 10, 10, 45, 2, 319_000, tzinfo=UTC)
 
 
