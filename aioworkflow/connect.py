@@ -4,11 +4,14 @@
 ``memory://``                 gone when it is closed; each call makes a new one
 ``sqlite:///orders.db``       a file, relative to the working directory
 ``sqlite:////var/orders.db``  the same, absolute
+``postgresql://user@host/db`` a database that any number of machines share
 ``swf://orders``              a domain of Amazon SWF
 ============================  =========================================================================
 
 Options follow a question mark: ``sqlite:///orders.db?synchronous=NORMAL&poll_seconds=20``. SQLite takes ``synchronous``
-(FULL or NORMAL) and ``busy_timeout`` (seconds), see :class:`aioworkflow.stores.sqlite.SQLiteStore`; both take the
+(FULL or NORMAL) and ``busy_timeout`` (seconds), see :class:`aioworkflow.stores.sqlite.SQLiteStore`. PostgreSQL takes
+``schema``, ``connections``, ``timeout`` (seconds) and ``pooler`` (SESSION or TRANSACTION), see
+:class:`aioworkflow.stores.postgres.PostgresStore`, and what asyncpg takes, like ``sslmode``. Those three take the
 numbers of :class:`aioworkflow.backends.local.LocalOptions`. ``swf`` takes ``region``, ``profile`` and
 ``endpoint_url``, which are found as by all tools of AWS if they are not given, and the settings of
 :class:`aioworkflow.backends.swf.SWFOptions` that are numbers, texts or ``true`` and ``false``; ``none`` is None.
@@ -17,9 +20,10 @@ numbers of :class:`aioworkflow.backends.local.LocalOptions`. ``swf`` takes ``reg
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from .backend import Backend
 from .backends.local import Clock, LocalBackend, LocalOptions
@@ -29,12 +33,10 @@ from .stores.base import Store
 
 __all__ = ["connect"]
 
-_FORMS = "memory://, sqlite:///relative.db or sqlite:////absolute.db, with options as ?synchronous=NORMAL, or swf://domain?region=eu-west-1"
-
-_TO_COME = {
-    "postgresql": "PostgreSQL (pip install 'aioworkflow[postgres]')",
-    "postgres": "PostgreSQL (pip install 'aioworkflow[postgres]')",
-}
+_FORMS = (
+    "memory://, sqlite:///relative.db, sqlite:////absolute.db, postgresql://user:password@host/database or "
+    "swf://domain?region=eu-west-1, with options as ?poll_seconds=20"
+)
 
 
 def connect(url: str, *, clock: Clock | None = None) -> Backend:
@@ -54,37 +56,37 @@ def connect(url: str, *, clock: Clock | None = None) -> Backend:
         parts = urlsplit(url)
     except ValueError as error:
         raise _nonsense(url, str(error)) from None
-    if parts.scheme in _TO_COME:
-        raise InvalidRequestError(f"{_TO_COME[parts.scheme]} is not supported by this version; use {_FORMS}")
     if parts.scheme == "swf" and url.lower().startswith("swf://"):
         return _swf(url, parts, clock)
-    if parts.scheme not in ("memory", "sqlite") or not url.lower().startswith(f"{parts.scheme}://"):
+    if parts.scheme not in _STORES or not url.lower().startswith(f"{parts.scheme}://"):
         raise _nonsense(url, "it names no kind of backend")
-    if parts.netloc or parts.fragment:
-        raise _nonsense(url, "there is something between the second and the third slash, or after a '#'")
+    if parts.fragment:
+        raise _nonsense(url, "there is something after a '#'")
     options = _Options(url, parts.query)
-    store = _memory(url, parts.path) if parts.scheme == "memory" else _sqlite(url, parts.path, options)
     numbers: dict[str, Any] = {
         field.name: options.number(field.name, whole=field.type == "int")
         for field in fields(LocalOptions)
         if field.type in ("int", "float") and field.name in options
     }
+    store = _STORES[parts.scheme](url, parts, options)
     options.finish()
     return LocalBackend(store, LocalOptions(**numbers), clock=clock)
 
 
-def _memory(url: str, path: str) -> Store:
+def _memory(url: str, parts: SplitResult, options: _Options) -> Store:
     from .stores.memory import MemoryStore
 
-    if path:
+    if parts.netloc or parts.path:
         raise _nonsense(url, "memory:// takes no path")
     return MemoryStore()
 
 
-def _sqlite(url: str, path: str, options: _Options) -> Store:
+def _sqlite(url: str, parts: SplitResult, options: _Options) -> Store:
     from .stores.sqlite import SQLiteStore
 
-    name = unquote(path.removeprefix("/"))
+    if parts.netloc:
+        raise _nonsense(url, "there is something between the second and the third slash")
+    name = unquote(parts.path.removeprefix("/"))
     if not name or name == ":memory:":
         raise _nonsense(url, "it names no file; data that need not last can be in memory://")
     if "\0" in name:
@@ -95,6 +97,33 @@ def _sqlite(url: str, path: str, options: _Options) -> Store:
     if "busy_timeout" in options:
         arguments["busy_timeout"] = options.number("busy_timeout")
     return SQLiteStore(name, **arguments)
+
+
+def _postgres(url: str, parts: SplitResult, options: _Options) -> Store:
+    try:
+        from .stores.postgres import PostgresStore
+    except ImportError as error:
+        raise InvalidRequestError(
+            f"PostgreSQL needs more than is installed ({error}): pip install 'aioworkflow[postgres]'"
+        ) from error
+    arguments: dict[str, Any] = {}
+    if "schema" in options:
+        arguments["schema"] = options.text("schema")
+    if "connections" in options:
+        arguments["connections"] = options.number("connections", whole=True)
+    if "timeout" in options:
+        arguments["timeout"] = options.number("timeout")
+    if "pooler" in options:
+        arguments["pooler"] = options.choice("pooler", "SESSION", "TRANSACTION") == "TRANSACTION"
+    return PostgresStore(parts._replace(query=options.rest()).geturl(), **arguments)
+
+
+_STORES: dict[str, Callable[[str, SplitResult, _Options], Store]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    "postgresql": _postgres,
+    "postgres": _postgres,
+}
 
 
 def _swf(url: str, parts: SplitResult, clock: Clock | None) -> Backend:
@@ -168,6 +197,11 @@ class _Options:
         if "str" in kind:
             return self.text(name)
         return self.number(name, whole="int" in kind)
+
+    def rest(self) -> str:
+        """Take everything that was not asked for, as it may stand behind a question mark."""
+        values, self._values = self._values, {}
+        return urlencode(values)
 
     def finish(self) -> None:
         if self._values:

@@ -12,8 +12,9 @@ from aioworkflow.backends.local import LocalBackend
 from aioworkflow.backends.swf import SWFBackend, SWFOptions
 from aioworkflow.backends.swf.clients import Access
 from aioworkflow.connect import connect
-from aioworkflow.errors import InvalidRequestError
+from aioworkflow.errors import InvalidRequestError, StoreError
 from aioworkflow.stores.memory import MemoryStore
+from aioworkflow.stores.postgres import PostgresStore
 from aioworkflow.stores.sqlite import SQLiteStore
 from aioworkflow.testing import ManualClock
 
@@ -83,7 +84,7 @@ def test_a_clock_reaches_the_backend() -> None:
         ("mysql://localhost/x", "names no kind of backend"),
         ("http://[", "Invalid IPv6 URL"),
         ("sqlite://orders.db", "between the second and the third slash"),
-        ("memory://shared", "between the second and the third slash"),
+        ("memory://shared", "memory:// takes no path"),
         ("sqlite:///x.db#part", "after a '#'"),
         ("memory:///x", "memory:// takes no path"),
         ("sqlite://", "names no file"),
@@ -101,8 +102,6 @@ def test_a_clock_reaches_the_backend() -> None:
         ("memory://?poll_seconds=inf", "poll_seconds must be a number above 0, not 'inf'"),
         ("memory://?cached_runs=1.5", "cached_runs must be a whole number above 0, not '1.5'"),
         ("memory://?poll_seconds=1&poll_seconds=2", "an option is given twice"),
-        ("postgresql://host/db", "PostgreSQL .*aioworkflow\\[postgres\\].* not supported by this version"),
-        ("postgres://host/db", "PostgreSQL"),
         ("swf:domain", "names no kind of backend"),
         ("swf://", "followed by the name of a domain"),
         ("swf://domain/more", "followed by the name of a domain"),
@@ -147,3 +146,39 @@ def test_swf_without_its_libraries_says_how_to_install_them(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "aioworkflow.backends.swf", None)
     with pytest.raises(InvalidRequestError, match=r"pip install 'aioworkflow\[swf\]'"):
         connect("swf://orders")
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "PostgreSQL"])
+def test_postgres_takes_options_and_leaves_the_rest_to_asyncpg(scheme: str) -> None:
+    backend = local(
+        f"{scheme}://me:secret@db:5433/work?schema=orders&connections=7&timeout=2.5&pooler=transaction"
+        "&sslmode=disable&poll_seconds=0.5"
+    )
+    store = store_of(backend)
+    assert isinstance(store, PostgresStore)
+    assert repr(store) == "<PostgresStore db:5433/work, schema orders>"
+    assert (store._connections, store._timeout, store._pooler) == (7, 2.5, True)
+    assert store._url == f"{scheme.lower()}://me:secret@db:5433/work?sslmode=disable"
+    assert backend._options.poll_seconds == 0.5
+    assert not store_of(local("postgresql://db/work?pooler=session"))._pooler
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("postgresql://db/work?schema=", InvalidRequestError),
+        ("postgresql://db/work?schema=a-b", StoreError),
+        ("postgresql://db/work?connections=2", InvalidRequestError),
+        ("postgresql://db/work?pooler=statement", InvalidRequestError),
+        ("postgresql://db/work#part", InvalidRequestError),
+    ],
+)
+def test_postgres_refuses_what_makes_no_sense(url: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        connect(url)
+
+
+def test_postgres_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aioworkflow.stores.postgres", None)
+    with pytest.raises(InvalidRequestError, match=r"pip install 'aioworkflow\[postgres\]'"):
+        connect("postgresql://db/work")
