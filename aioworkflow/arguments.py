@@ -25,14 +25,27 @@ _raw_items = msgspec.json.Decoder(list[msgspec.Raw] | dict[str, msgspec.Raw]).de
 class Arguments:
     """The parameters of one function.
 
+    Args:
+        function: It.
+        of: What is made of it, for messages.
+        method_name: How the same would be written as a class, for messages.
+        bound: Whether its first parameter is the object that it belongs to, and no argument.
+
     Raises:
         InvalidRequestError: The function takes ``*args`` or ``**kwargs``, for which there is no mapping, or is a
         method.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        of: str = "an activity",
+        method_name: str = "execute",
+        bound: bool = False,
+    ) -> None:
         if not inspect.isfunction(function):
-            raise InvalidRequestError(f"an activity must be made of a function, not {function!r}")
+            raise InvalidRequestError(f"{of} must be made of a function, not {function!r}")
         self.function = function
         self.signature = inspect.signature(function)
         self.parameters = list(self.signature.parameters.values())
@@ -40,8 +53,10 @@ class Arguments:
         for parameter in self.parameters:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise InvalidRequestError(f"{function.__qualname__} takes {parameter}; no input could say what it gets")
-        if self.parameters and self.parameters[0].name in ("self", "cls"):
-            raise InvalidRequestError(f"{function.__qualname__} is a method; make a class with `execute` instead")
+        if bound:
+            self.parameters = self.parameters[1:]
+        elif self.parameters and self.parameters[0].name in ("self", "cls"):
+            raise InvalidRequestError(f"{function.__qualname__} is a method; make a class with `{method_name}` instead")
 
     @property
     def types(self) -> dict[str, Any]:

@@ -16,8 +16,12 @@
     ├── TypeDeprecatedError                     the type takes no new work
     ├── DefaultUndefinedError                   a setting was neither given nor has the type a default
     ├── LimitExceededError                      the backend's limit for this kind of thing is reached
-    ├── NondeterminismError                     the code of a workflow does not fit the history of a process
     ├── NotInActivityError (also RuntimeError)  heartbeat() or current_activity() outside an activity
+    ├── NotInWorkflowError (also RuntimeError)  execute(), now(), … outside the `run` of a workflow
+    ├── ForbiddenCallError (also RuntimeError)  `run` did what cannot be repeated, as opening a socket
+    ├── NondeterminismError                     a history does not fit the code of `run`
+    ├── ActivityError                           raised in `run`: an activity ended without a result
+    ├── ChildError                              raised in `run`: a child process ended without a result
     ├── BackendError                            the backend could not do it; the request itself may be fine
     │   ├── BackendUnavailableError             passing: trying again later may help
     │   │   └── ThrottledError                  too many requests; slow down
@@ -35,19 +39,26 @@ Foreign errors (sqlite3, botocore, …) are mapped to this tree once, at the edg
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .types import ProcessRef, TimeoutType, TypeRef
 
 __all__ = [
+    "ActivityError",
     "AioworkflowError",
     "BackendClosedError",
     "BackendError",
     "BackendUnavailableError",
+    "ChildError",
     "DefaultUndefinedError",
+    "ForbiddenCallError",
     "InvalidDecisionError",
     "InvalidRequestError",
     "LimitExceededError",
     "NondeterminismError",
     "NotInActivityError",
+    "NotInWorkflowError",
     "PayloadError",
     "PayloadTooLargeError",
     "ProcessAlreadyRunningError",
@@ -124,12 +135,104 @@ class LimitExceededError(AioworkflowError):
     """A limit of the backend is reached, as the number of open processes."""
 
 
-class NondeterminismError(AioworkflowError):
-    """The code of a workflow does otherwise than the history of a process says that it did."""
-
-
 class NotInActivityError(AioworkflowError, RuntimeError):
     """``heartbeat()`` or ``current_activity()`` was called outside an activity that a worker runs."""
+
+
+class NotInWorkflowError(AioworkflowError, RuntimeError):
+    """A verb of coroutine workflows, as ``execute``, was used outside the ``run`` of one."""
+
+
+class ForbiddenCallError(AioworkflowError, RuntimeError):
+    """A coroutine workflow did what no replay could repeat; the message names what to use instead."""
+
+
+class NondeterminismError(AioworkflowError):
+    """The history of a process does not fit the code of its workflow. The process is left as it is.
+
+    The message shows side by side what history says and what the code did, and where.
+    """
+
+
+class ActivityError(AioworkflowError):
+    """An activity of a coroutine workflow ended without a result.
+
+    Attributes:
+        activity_id: Its id in the process.
+        activity: Its name and version.
+        how: "failed", "timed out", "aborted", or "refused" if it could not even be scheduled.
+        type: The name of the exception type that it failed with, as ``"ValueError"``.
+        message: What that exception said; else the reason that was given.
+        traceback: The text of its traceback, where there is one.
+        reason: Why, in one line, as history has it.
+        details: The decoded details, as history has them.
+        timeout_type: Which timeout passed.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        activity_id: str,
+        activity: TypeRef,
+        how: str,
+        reason: str | None = None,
+        details: Any = None,
+        timeout_type: TimeoutType | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.activity_id = activity_id
+        self.activity = activity
+        self.how = how
+        self.reason = reason
+        self.details = details
+        self.timeout_type = timeout_type
+        self.type, self.message, self.traceback = _told(reason, details)
+
+
+class ChildError(AioworkflowError):
+    """A child of a coroutine workflow ended without a result.
+
+    Attributes:
+        process: Its id, and its run id where that is known.
+        workflow: Its name and version.
+        how: "failed", "timed out", "canceled", "terminated", or "refused" if it could not even be started.
+        type: The name of the exception type that it failed with, where history tells.
+        message: What that exception said; else the reason that was given.
+        traceback: The text of its traceback, where there is one.
+        reason: Why, in one line, as history has it.
+        details: The decoded details, as history has them.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        process: ProcessRef,
+        workflow: TypeRef,
+        how: str,
+        reason: str | None = None,
+        details: Any = None,
+    ) -> None:
+        super().__init__(text)
+        self.process = process
+        self.workflow = workflow
+        self.how = how
+        self.reason = reason
+        self.details = details
+        self.type, self.message, self.traceback = _told(reason, details)
+
+
+def _told(reason: str | None, details: Any) -> tuple[str | None, str | None, str | None]:
+    """Return type, message and traceback of an exception from the details that ``exception_details`` makes of it."""
+    if not isinstance(details, dict):
+        return None, reason, None
+    kind, message, traceback = (details.get(key) for key in ("type", "message", "traceback"))
+    return (
+        kind if isinstance(kind, str) else None,
+        message if isinstance(message, str) else reason,
+        traceback if isinstance(traceback, str) else None,
+    )
 
 
 class BackendError(AioworkflowError):

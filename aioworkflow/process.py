@@ -10,7 +10,7 @@ from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload
 
 from .activity import ActivityLike, activity_settings
 from .checks import show
@@ -46,6 +46,13 @@ __all__ = ["Process"]
 T = TypeVar("T")
 
 
+class Attachment(Protocol):
+    """What a decider keeps of a process in memory, besides its history."""
+
+    def dispose(self) -> None:
+        """Free what it holds; it is not needed any more."""
+
+
 class Process:
     """One run of a process, up to the last event that is known of it.
 
@@ -68,6 +75,10 @@ class Process:
             raise InvalidRequestError(f"the history of process {ref} must begin with its start")
         self.started: ProcessStartedEvent = history[0]
         """Event 1."""
+        self.attached: Attachment | None = None
+        """What the decider keeps with it for its next turn; lost when the worker forgets the process."""
+        self.execution_context: str | None = None
+        """The note that goes with the next decisions, and that ``Backend.process_info`` shows; None keeps the last."""
 
     def __repr__(self) -> str:
         return f"<Process {self.ref} of {self.workflow}, {self.status.name}, {len(self._facts.history)} events>"
@@ -84,6 +95,17 @@ class Process:
             raise InvalidRequestError(f"process {self.ref}: {error}") from None
         self._new = None
         self._retrying = None
+
+    def attach(self, attachment: Attachment) -> None:
+        """Keep something with the process until it is released, in the place of what was kept before."""
+        self.release()
+        self.attached = attachment
+
+    def release(self) -> None:
+        """Dispose of what is attached."""
+        attached, self.attached = self.attached, None
+        if attached is not None:
+            attached.dispose()
 
     def as_of(self, event_id: int) -> Process:
         """Return the process as it was when event ``event_id`` had just happened; costs as much as folding it anew."""
@@ -315,8 +337,9 @@ class Process:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way that could still bring an event by itself: no pending activity, no open timer
-        and no open child.
+        """Whether nothing is under way that could still bring an event by itself.
+
+        That is: no pending activity, no open timer and no open child.
         """
         return not (self.pending_activities or self._facts.open_timers or self._facts.open_children)
 

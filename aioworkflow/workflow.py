@@ -11,11 +11,15 @@
 ``decide`` may be a coroutine function or plain, a method of the class or of its instances; it runs in the event loop,
 so it must not block, and all it may look at is ``process``. It returns one decision, an activity (short for
 scheduling it with the input of the process), an iterable of these, or nothing.
+
+A subclass with ``async def run(self, input)`` and without ``decide`` is a coroutine workflow, see
+:mod:`aioworkflow.coroutine`.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -52,6 +56,7 @@ class Workflow:
         task_priority: Higher is handed out earlier [0].
         child_policy: What becomes of open children when a process is terminated or times out [TERMINATE].
         description: For people; up to 1,024 characters [first line of the docstring].
+        always_replay: Whether a workflow with ``run`` is replayed from history in each turn, to see that it can be.
     """
 
     name: str
@@ -63,13 +68,26 @@ class Workflow:
     child_policy: ChildPolicy | UnsetType = UNSET
     description: str | None = None
 
+    always_replay: bool = False
+
     decide: Callable[..., Any]
-    """``decide(process)``: to be defined by the subclass."""
+    """``decide(process)``: to be defined by the subclass, or made of its coroutine ``run(input)``."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = cls.__name__.removesuffix("Workflow") or cls.__name__
+        if hasattr(cls, "run") and not hasattr(cls, "decide"):
+            if not inspect.iscoroutinefunction(cls.run):
+                raise InvalidRequestError(f"{cls.__qualname__}.run must be an `async def` that returns; `run` is replayed")
+            cls.decide = _decide_by_running
+
+
+async def _decide_by_running(self: Workflow, process: Any) -> Any:
+    """Let ``run`` go on where history stands."""
+    from .coroutine.decider import decide  # which needs this module
+
+    return await decide(self, process)
 
 
 WorkflowLike: TypeAlias = type[Workflow] | Workflow | TypeRef | str

@@ -22,12 +22,16 @@ CancelActivityDecision CancelProcessDecision CancelTimerDecision CompleteProcess
 FailProcessDecision RecordMarkerDecision RequestCancelProcessDecision ScheduleActivityDecision SignalProcessDecision
 StartChildProcessDecision StartTimerDecision
 """
+COROUTINES = """
+ActivityHandle ChildHandle FunctionWorkflow continue_as_new execute execute_child patched request_cancel set_status
+side_effect signal_process signals start_activity start_child wait_signal workflow
+"""
 RUNNING = "Backend Client ProcessHandle ProcessInfo Worker WorkerOptions connect run_worker"
 VALUES = "ChildPolicy Json ProcessRef ProcessStatus TimeoutType TypeRef"
 
 
 def test_the_exports_of_the_package() -> None:
-    expected = {*f"{AUTHORING} {DECISIONS} {RUNNING} {VALUES}".split(), *errors.__all__, *event.__all__}
+    expected = {*f"{AUTHORING} {DECISIONS} {COROUTINES} {RUNNING} {VALUES}".split(), *errors.__all__, *event.__all__}
     assert set(aioworkflow.__all__) == expected
     assert len(aioworkflow.__all__) == len(expected)
 

@@ -54,8 +54,8 @@ IMPURE_NODES = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
 LAYERS: Mapping[str, Layer] = {
     "vocabulary": Layer(
         modules=names(
-            "activity arguments checks deciding decision errors event facts handlers payload process records "
-            "result retry retrying rules task types workflow"
+            "activity arguments checks coroutine deciding decision errors event facts flow handlers payload process "
+            "records result retry retrying rules task types workflow"
         ),
         libraries=names("msgspec"),
     ),
@@ -99,7 +99,9 @@ LAYERS: Mapping[str, Layer] = {
     ),
 }
 
-PUBLIC = LAYERS["vocabulary"].modules - {"checks"} | names("__init__ backend client connect worker testing")
+PUBLIC = LAYERS["vocabulary"].modules - {"checks", "coroutine"} | names(
+    "__init__ backend client connect worker testing"
+)
 """What examples and benchmarks may import of the package."""
 
 

@@ -17,7 +17,7 @@ from typing import Any, cast
 from ..backend import Backend
 from ..deciding import decide
 from ..decision import CLOSING_DECISIONS, Decision, FailProcessDecision
-from ..errors import InvalidRequestError, UnknownResourceError
+from ..errors import InvalidRequestError, NondeterminismError, UnknownResourceError
 from ..event import AnyEvent, DecisionScheduledEvent, DecisionStartedEvent
 from ..process import Process
 from ..result import exception_details
@@ -99,6 +99,7 @@ class Decisions:
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         ended: Callable[[], None],
         cached_processes: int,
+        always_replay: bool,
         fail_process: bool,
     ) -> None:
         self.deadlines = deadlines
@@ -111,6 +112,7 @@ class Decisions:
         self._spawn = spawn
         self._ended = ended
         self._cached_processes = cached_processes
+        self._always_replay = always_replay
         self._fail_process = fail_process
         self._cache: OrderedDict[str, Process] = OrderedDict()
         self._failures: OrderedDict[str, int] = OrderedDict()
@@ -144,6 +146,11 @@ class Decisions:
         self.close()
         for turn in self.turns.values():
             turn.cancel()
+
+    def forget(self) -> None:
+        """Forget all processes."""
+        while self._cache:
+            self._cache.popitem()[1].release()
 
     async def _take_turn(self, task: DecisionTask, closes_at: float | None) -> None:
         workflow = self._workflows.get(task.workflow)
@@ -181,24 +188,33 @@ class Decisions:
             logger.error("%s cannot have its history; its task is left to time out: %s", turn, error)
             return
         try:
+            done = await self._decide_on(turn, workflow, process)
+        finally:
+            if process.run_id not in self._cache or self._always_replay or workflow.always_replay:
+                process.release()
+        if done:
+            self._failures.pop(task.process.run_id, None)
+
+    async def _decide_on(self, turn: Turn, workflow: Workflow, process: Process) -> bool:
+        """Decide, and send the decisions; return whether they were taken. A process that goes on is kept."""
+        try:
             decisions = await decide(workflow, process)
         except asyncio.CancelledError as error:
             if turn.host.cancelling():
                 raise
             await self._failed(turn, error)
-            return
+            return False
         except Exception as error:
             await self._failed(turn, error)
-            return
+            return False
         try:
-            done = await self._complete(turn, decisions)
+            done = await self._complete(turn, decisions, process.execution_context)
         except InvalidRequestError as error:
             await self._failed(turn, error)
-            return
-        if done:
-            self._failures.pop(task.process.run_id, None)
-            if not decisions or type(decisions[-1]) not in CLOSING_DECISIONS:
-                self._keep(process)
+            return False
+        if done and (not decisions or type(decisions[-1]) not in CLOSING_DECISIONS):
+            self._keep(process)
+        return done
 
     async def _process(self, turn: Turn) -> Process:
         """Return the process up to this task, from memory and the new events if that is enough."""
@@ -208,6 +224,8 @@ class Decisions:
         if process is not None and first <= process.last_event_id + 1:
             process.extend(task.events)
             return process
+        if process is not None:
+            process.release()
         if first == 1:
             return Process(task.process, task.events)
         return Process(
@@ -229,9 +247,11 @@ class Decisions:
         if self._cached_processes:
             self._cache[process.run_id] = process
             if len(self._cache) > self._cached_processes:
-                self._cache.popitem(last=False)
+                self._cache.popitem(last=False)[1].release()
 
-    async def _complete(self, turn: Turn, decisions: Sequence[Decision]) -> bool:
+    async def _complete(
+        self, turn: Turn, decisions: Sequence[Decision], execution_context: str | None = None
+    ) -> bool:
         """Send the decisions, trying again after passing faults until the task times out; return whether that worked.
 
         Raises:
@@ -240,7 +260,9 @@ class Decisions:
         task = turn.task
         try:
             await persist(
-                lambda: self._backend.complete_decision_task(task.token, decisions),
+                lambda: self._backend.complete_decision_task(
+                    task.token, decisions, execution_context=execution_context
+                ),
                 what=turn,
                 clock=self._clock,
                 back_off=self._back_off,
@@ -255,7 +277,7 @@ class Decisions:
         """Log that the decider failed, and see to what comes of it."""
         failures = self._count_failure(turn.task.process.run_id)
         logger.error("%s failed, %d times in a row", turn, failures, exc_info=error)
-        if self._fail_process:
+        if self._fail_process and not isinstance(error, NondeterminismError):
             told = exception_details(error)
             failing = FailProcessDecision(f"decider failed: {told['type']}: {told['message']}", told)
             try:

@@ -24,6 +24,7 @@ class WorkerOptions:
         report_seconds: How long the worker then tries to tell how those ended that it had to cancel.
         on_decider_error: "retry" decides again, after longer and longer delays; "fail_process" fails the process.
         cached_processes: How many processes the deciders keep in memory, so as to read only new events.
+        always_replay: Whether coroutine workflows are replayed from history in each turn, to see that they can be.
         heartbeat_fraction: When to heartbeat, as a share of the heartbeat timeout.
         block_seconds: Warn of whatever blocks the event loop for this long; None is not to watch.
     """
@@ -36,6 +37,7 @@ class WorkerOptions:
     report_seconds: float = 5.0
     on_decider_error: Literal["retry", "fail_process"] = "retry"
     cached_processes: int = 1000
+    always_replay: bool = False
     heartbeat_fraction: float = 1 / 3
     block_seconds: float | None = 1.0
 
@@ -50,6 +52,8 @@ class WorkerOptions:
         if check_duration(self.block_seconds, "block_seconds") == 0:
             raise InvalidRequestError("block_seconds must be more than 0, or None")
         _check_choice(self.on_decider_error, "on_decider_error", "retry", "fail_process")
+        if not isinstance(self.always_replay, bool):
+            raise InvalidRequestError(f"always_replay must be a bool, not {show(self.always_replay)}")
         _check_share(self.heartbeat_fraction, "heartbeat_fraction")
 
 

@@ -1,0 +1,50 @@
+"""Ending the code of a run that is not needed in memory any more, wherever it waits.
+
+Nothing can be done about it: to free a coroutine, Python raises GeneratorExit where it waits, and its ``finally``
+blocks run. So this is done at a time of our choosing, inside the loop of the run, which refuses every verb and begins
+nothing, and without the complaints that forgotten tasks and coroutines cause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+__all__ = ["close_tasks"]
+
+_PATIENCE = 100
+"""How often a coroutine is closed that goes on waiting in its ``finally`` blocks."""
+
+
+def close_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Close the coroutines of tasks; whatever they raise is dropped."""
+    for task in tasks:
+        coroutine = task.get_coro()
+        if coroutine is None:  # an eager task that never waited
+            continue
+        for forgotten in list(_never_awaited(coroutine)):
+            forgotten.close()
+        for _ in range(_PATIENCE):
+            try:
+                coroutine.close()
+            except BaseException:
+                continue
+            break
+
+
+def _never_awaited(coroutine: Any) -> Iterator[types.CoroutineType[Any, Any, Any]]:
+    """Yield coroutines that local variables hold and nobody has begun; Python would warn of them."""
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
+        if frame is not None:
+            for value in frame.f_locals.values():
+                for item in value if isinstance(value, list | tuple | set) else (value,):
+                    if isinstance(item, types.CoroutineType) and item.cr_frame is not None and _is_new(item):
+                        yield item
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+
+
+def _is_new(coroutine: types.CoroutineType[Any, Any, Any]) -> bool:
+    return not coroutine.cr_running and not coroutine.cr_suspended and coroutine.cr_frame is not None

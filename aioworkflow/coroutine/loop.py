@@ -1,0 +1,299 @@
+"""An event loop without I/O and without a clock.
+
+It is fed by the history of a process: an event makes a future done, the loop runs until nothing is ready, and what the
+code has ordered on the way are the decisions. Timers are durable: ``call_later`` starts one in the process, and its
+event makes the callback ready. ``time()`` is the time of the turn, as history has it.
+
+Whatever reaches out of the process is refused by an error that names what to use instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..errors import ForbiddenCallError, NotInWorkflowError
+from ..event import StartTimerFailedEvent, TimerStartedEvent
+from .commands import Command
+from .nesting import run_nested
+from .tasks import DurableFuture, DurableTask, FirstSteps, given_to_as_completed
+
+if TYPE_CHECKING:
+    from .run import Run
+
+__all__ = ["DurableTimer", "ReplayLoop"]
+
+logger = logging.getLogger("aioworkflow.workflow")
+
+
+class DurableTimer(asyncio.TimerHandle):
+    """A timer of the process that looks like one of a loop.
+
+    Attributes:
+        id: Its id in the process; None if it needs no timer there, being due at once.
+        command: Orders it, while history has not confirmed that.
+        event_id: Its TimerStartedEvent, once that is known.
+    """
+
+    __slots__ = ("command", "event_id", "id")
+
+    def __init__(
+        self, when: float, callback: Callable[..., object], args: Any, loop: ReplayLoop, context: Context | None
+    ) -> None:
+        super().__init__(when, callback, args, loop, context)
+        self.id: str | None = None
+        self.event_id = 0
+        self.command: Command | None = None
+
+    def future(self) -> asyncio.Future[Any] | None:
+        """Return the future that waits for this timer, if its callback is about one (as that of ``sleep``)."""
+        args = self._args or ()
+        return next((arg for arg in args if isinstance(arg, asyncio.Future)), None)
+
+    def accepted(self, event: TimerStartedEvent) -> None:
+        """Note that it runs."""
+        loop: Any = self._loop
+        loop.run.timer_started(self, event)
+
+    def refused(self, event: StartTimerFailedEvent) -> None:
+        """Raise where it is waited for."""
+        loop: Any = self._loop
+        loop.run.timer_refused(self, event)
+
+
+class ReplayLoop(asyncio.AbstractEventLoop):
+    """See the module.
+
+    Args:
+        run: Whose loop it is.
+        seed: Begins the hashes of tasks and futures, see :mod:`aioworkflow.coroutine.tasks`.
+    """
+
+    def __init__(self, run: Run, seed: int) -> None:
+        self.run: Run = run
+        self.now = 0.0
+        self.disposed = False
+        self.tasks: list[asyncio.Task[Any]] = []
+        self._ready: deque[asyncio.Handle | FirstSteps] = deque()
+        self._compact_at = 64
+        self._next_hash = seed
+        self._first_steps: FirstSteps | None = None
+        self._beginning: Any = None
+        self._task_factory: Any = None
+        self._exception_handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
+
+    def __repr__(self) -> str:
+        return f"<ReplayLoop of {self.run}>"
+
+    # --- what drives it ---
+
+    def enter(self, function: Callable[..., None], *args: Any) -> None:
+        """Call a function with this as the running loop."""
+        run_nested(self, self._abandoned, function, *args)
+
+    def run_ready(self) -> None:
+        """Run until nothing is ready; to be called in :meth:`enter`."""
+        ready = self._ready
+        while ready:
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+    def ring(self, timer: DurableTimer) -> None:
+        """Make a timer's callback ready."""
+        self._ready.append(timer)
+
+    def open_tasks(self) -> list[asyncio.Task[Any]]:
+        """Return the tasks that have not ended, oldest first."""
+        self.tasks = [task for task in self.tasks if not task.done()]
+        return self.tasks
+
+    def take_hashes(self, count: int) -> int:
+        """Return the first of ``count`` hashes for tasks and futures."""
+        first = self._next_hash
+        self._next_hash = first + count
+        return first
+
+    # --- callbacks and timers ---
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Call back in the next round."""
+        handle = asyncio.Handle(callback, args, self, context)
+        if self._beginning is not None and self._first_steps is not None:
+            self._first_steps.add(self._beginning, handle)
+        elif not self.disposed:
+            self._ready.append(handle)
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> DurableTimer:
+        """Call back after ``delay`` seconds, by a timer of the process."""
+        return self.call_at(self.now + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> DurableTimer:
+        """Call back at ``when`` by the clock of :meth:`time`, by a timer of the process."""
+        timer = DurableTimer(when, callback, args, self, context)
+        delay = round(when - self.now, 6)  # without what floats lose beside the seconds since 1970
+        if self.disposed:
+            return timer
+        if delay > 0:
+            self.run.start_timer(timer, delay)
+        else:
+            self._ready.append(timer)
+        return timer
+
+    def start_timer(self, delay: float, callback: Callable[..., object], *, id: str) -> DurableTimer:
+        """Call back after ``delay`` seconds, by a timer of this id."""
+        timer = DurableTimer(self.now + delay, callback, (), self, None)
+        timer.id = id
+        self.run.start_timer(timer, delay)
+        return timer
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        if isinstance(handle, DurableTimer) and handle.id is not None and not self.disposed:
+            self.run.cancel_timer(handle)
+
+    def time(self) -> float:
+        """Return the time of this turn in epoch seconds; it stands still until the next."""
+        return self.now
+
+    # --- tasks and futures ---
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """Return a future whose hash is the same in each replay."""
+        return DurableFuture(loop=self)
+
+    def create_task(  # type: ignore[override]
+        self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Context | None = None, **options: Any
+    ) -> asyncio.Task[Any]:
+        """Run a coroutine as a task of the workflow."""
+        if self.disposed:
+            coro.close()
+            raise NotInWorkflowError("this run of the workflow is being disposed of, and begins nothing new")
+        if self._task_factory is not None:
+            given = {key: value for key, value in (("name", name), ("context", context)) if value is not None}
+            task: asyncio.Task[Any] = self._task_factory(self, coro, **given, **options)
+        else:
+            task = self._make_task(coro, name=name, context=context, **options)
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        tasks = self.tasks
+        tasks.append(task)
+        if len(tasks) >= self._compact_at:
+            self._compact_at = 2 * len(self.open_tasks()) + 64
+        return task
+
+    def _make_task(self, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
+        try:
+            given = given_to_as_completed()
+        except ForbiddenCallError:
+            coro.close()
+            raise
+        if given is None:
+            return DurableTask(coro, self.take_hashes(1), loop=self, **options)
+        steps = self._first_steps
+        if steps is None or steps.given is not given:
+            steps = self._first_steps = FirstSteps(given, self, self._ready)
+            self._ready.append(steps)
+        self._beginning = coro
+        try:
+            return DurableTask(coro, steps.hash_for(coro), loop=self, **options)
+        finally:
+            self._beginning = None
+
+    def set_task_factory(self, factory: Any) -> None:
+        """Have tasks made by ``factory(loop, coro, …)``; its tasks must follow from history like all else."""
+        if factory is not None and not callable(factory):
+            raise TypeError("task factory must be a callable or None")
+        self._task_factory = factory
+
+    def get_task_factory(self) -> Any:
+        """Return the task factory; None is the loop's own."""
+        return self._task_factory
+
+    def _abandoned(self, generator: AsyncGenerator[Any, Any]) -> None:
+        """Close an abandoned asynchronous generator in a task, as asyncio does."""
+        if not self.disposed and self.run.in_turn:
+            self.create_task(generator.aclose())
+
+    # --- state ---
+
+    def is_running(self) -> bool:
+        """Whether code of the workflow is running."""
+        return self.run.in_turn
+
+    def is_closed(self) -> bool:
+        """Whether the run was disposed of."""
+        return self.disposed
+
+    def get_debug(self) -> bool:
+        """Return False; asyncio's debug mode measures real time."""
+        return False
+
+    def set_debug(self, enabled: bool) -> None:
+        """Do nothing; see :meth:`get_debug`."""
+
+    # --- faults that nobody waits for ---
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Log what went wrong, the first time; replays stay silent."""
+        if self._exception_handler is not None and not self.disposed:
+            self._exception_handler(self, context)
+        else:
+            self.default_exception_handler(context)
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """Log what went wrong, the first time."""
+        if not self.disposed and not self.run.replaying:
+            logger.error("%s: %s", self.run, context.get("message"), exc_info=context.get("exception"))
+
+    def set_exception_handler(self, handler: Any) -> None:
+        """Have faults told to ``handler(loop, context)``."""
+        self._exception_handler = handler
+
+    def get_exception_handler(self) -> Any:
+        """Return the handler of faults; None is the loop's own."""
+        return self._exception_handler
+
+
+# --- what a workflow must not do -------------------------------------------------------------------------
+
+_ACTIVITY = "do it in an activity, and `await execute(activity, input)`"
+_TURNS = "the worker drives the loop of a workflow; `await` what you wait for"
+_FORBIDDEN = {
+    **dict.fromkeys(
+        ["run_in_executor", "set_default_executor", "getaddrinfo", "getnameinfo", "create_connection", "create_server", "sendfile", "start_tls", "create_unix_connection", "create_unix_server", "connect_accepted_socket", "create_datagram_endpoint", "connect_read_pipe", "connect_write_pipe", "subprocess_shell", "subprocess_exec", "add_reader", "remove_reader", "add_writer", "remove_writer", "sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into", "sock_sendall", "sock_sendto", "sock_connect", "sock_accept", "sock_sendfile"],
+        _ACTIVITY,
+    ),
+    **dict.fromkeys(
+        ("add_signal_handler", "remove_signal_handler", "call_soon_threadsafe"),
+        "send the process a signal (`handle.signal(name)`), and `await wait_signal(name)`",
+    ),
+    **dict.fromkeys(
+        ["run_forever", "run_until_complete", "stop", "close", "shutdown_asyncgens", "shutdown_default_executor"], _TURNS
+    ),
+}
+
+
+def _forbidden(name: str, advice: str) -> Callable[..., NoReturn]:
+    def method(self: ReplayLoop, *args: Any, **kwargs: Any) -> NoReturn:
+        for arg in args:
+            if asyncio.iscoroutine(arg):
+                arg.close()
+        raise ForbiddenCallError(f"{name}() is not possible in a workflow, whose steps must be repeatable: {advice}")
+
+    method.__name__ = name
+    method.__doc__ = f"Refuse: {advice}."
+    return method
+
+
+for _name, _advice in _FORBIDDEN.items():
+    setattr(ReplayLoop, _name, _forbidden(_name, _advice))

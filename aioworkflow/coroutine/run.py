@@ -1,0 +1,442 @@
+"""One run of a coroutine workflow: its code, kept at the point that history has reached.
+
+A *turn* is what the code does with the events of one decision task. It begins with what came of the commands of the
+turn before, then takes the other events in order, and lets the code run after each until it waits again, so code sees
+one thing happen after the other, whatever came together. What the code orders on the way is collected as commands.
+
+History is replayed turn by turn. The events that a decider saw are those up to its DecisionStartedEvent; what arrived
+before its answer belongs to the next turn (swf-reference 5.2). The commands of a replayed turn must be what the
+transaction of its answer says; the commands of the last turn, which nobody has answered yet, become decisions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from ..decision import CancelTimerDecision, Decision, FailProcessDecision, StartTimerDecision
+from ..errors import LimitExceededError, NotInWorkflowError
+from ..event import (
+    ActivityAbortedEvent,
+    ActivityCompletedEvent,
+    ActivityFailedEvent,
+    ActivityTimedOutEvent,
+    AnyEvent,
+    CancelExternalProcessFailedEvent,
+    Cause,
+    ChildProcessCanceledEvent,
+    ChildProcessCompletedEvent,
+    ChildProcessFailedEvent,
+    ChildProcessStartedEvent,
+    ChildProcessTerminatedEvent,
+    ChildProcessTimedOutEvent,
+    ContinueAsNewFailedEvent,
+    DecisionCompletedEvent,
+    DecisionStartedEvent,
+    ExternalProcessCancelRequestedEvent,
+    ExternalProcessSignaledEvent,
+    ProcessCancelRequestedEvent,
+    ProcessSignaledEvent,
+    ProcessStartedEvent,
+    SignalProcessFailedEvent,
+    StartChildProcessFailedEvent,
+    StartTimerFailedEvent,
+    TimerFiredEvent,
+    TimerStartedEvent,
+)
+from ..process import Process
+from .closing import closing_decision
+from .commands import MORE, Command, Owner
+from .disposal import close_tasks
+from .loop import DurableTimer, ReplayLoop
+from .matching import Settlement, settle
+from .tasks import hash_seed
+from .tracing import locate
+
+__all__ = ["Run", "StaleRunError"]
+
+_MOST_COMMANDS = 1_000
+"""Decisions in one answer; what Amazon SWF takes at most."""
+
+_MOST_CHARACTERS = 500_000
+"""Of payload in one answer; Amazon SWF takes requests of up to 1 MB."""
+
+
+class StaleRunError(Exception):
+    """History went on otherwise than from the last turn of this run: it must be replayed from the beginning."""
+
+
+class Run:
+    """See the module.
+
+    Args:
+        process: Whose code it is.
+        main: Makes the coroutine of ``run`` from the input.
+        tracing: Whether each command notes the line of code that gave it; slow.
+
+    Attributes:
+        commands: What was ordered and is not confirmed by history.
+        in_turn: Whether code of the workflow runs at this moment.
+        replaying: Whether the present turn is one that was answered before.
+        now: The time of the present turn.
+        history_length: How many events there were at its beginning.
+        status_json: What the present turn wants to be known of the process.
+        activities: Open ones by their ActivityScheduledEvent; likewise timers, children, messages to other processes.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_close_command",
+        "_closing",
+        "_counts",
+        "_disposed",
+        "_last_started",
+        "_main",
+        "_position",
+        "_random",
+        "_refusals",
+        "_root",
+        "_side_effects",
+        "_signals",
+        "_unsettled",
+        "activities",
+        "cancel_details_json",
+        "cancel_requested",
+        "children",
+        "commands",
+        "history_length",
+        "in_turn",
+        "loop",
+        "messages",
+        "now",
+        "patches",
+        "process",
+        "replaying",
+        "status_json",
+        "timers",
+        "tracing",
+    )
+
+    def __init__(self, process: Process, main: Callable[[str | None], Any], *, tracing: bool = False) -> None:
+        self.process = process
+        self.tracing = tracing
+        self.loop = ReplayLoop(self, hash_seed(process.run_id))
+        self.commands: list[Command] = []
+        self.in_turn = False
+        self.replaying = False
+        self.now: datetime = process.started_at
+        self.history_length = 0
+        self.status_json: str | None = None
+        self.cancel_requested = False
+        self.cancel_details_json: str | None = None
+        self.activities: dict[int, Any] = {}
+        self.timers: dict[int, DurableTimer] = {}
+        self.children: dict[int, Any] = {}
+        self.messages: dict[int, Any] = {}
+        self.patches: dict[str, bool] = {}
+        self._main = main
+        self._root: asyncio.Task[Any] | None = None
+        self._closing: Decision | None = None
+        self._close_command: Command | None = None
+        self._counts: dict[str, int] = {}
+        self._signals: dict[str, asyncio.Queue[str | None]] = {}
+        self._side_effects = 0
+        self._random: random.Random | None = None
+        self._refusals: list[tuple[Owner, AnyEvent]] = []
+        self._position = 0
+        self._last_started = 0
+        self._unsettled = False
+        self._disposed = False
+
+    def __str__(self) -> str:
+        return f"process {self.process.ref} ({self.process.workflow})"
+
+    # --- history in, decisions out ---
+
+    def advance(self) -> Iterator[None]:
+        """Take in what is new in the process, turn by turn; yields after each replayed turn.
+
+        Raises:
+            NondeterminismError: The code orders otherwise than history says.
+            StaleRunError: Replaying anew is needed.
+        """
+        offset = self._position + 1
+        events = self.process.history[self._position :]
+        place = 0
+        for index in [index for index, event in enumerate(events) if type(event) is DecisionCompletedEvent]:
+            completed = events[index]
+            assert isinstance(completed, DecisionCompletedEvent)
+            if not self._unsettled:
+                end = completed.started_event_id - offset + 1
+                self._turn(events[place:end], replaying=True)
+                place = end
+            elif completed.started_event_id != self._last_started:
+                raise StaleRunError
+            self._settle(events, index + 1)
+            self._position = offset - 1 + place
+            yield
+        if place < len(events) and type(events[-1]) is DecisionStartedEvent:
+            if self._unsettled:
+                raise StaleRunError
+            self._turn(events[place:], replaying=False)
+            self._position = offset - 1 + len(events)
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """What the last turn decided; if that is too much for one answer, it ends with a timer for another turn."""
+        decisions: list[Decision] = []
+        characters = 0
+        for command in self.commands:
+            characters += len(getattr(command.decision, "input_json", None) or "")
+            if decisions and (len(decisions) == _MOST_COMMANDS or characters > _MOST_CHARACTERS):
+                decisions[-1] = StartTimerDecision(0, id=f"{MORE}-{self._last_started}")
+                break
+            decisions.append(command.decision)
+        return decisions
+
+    def _turn(self, events: Sequence[AnyEvent], *, replaying: bool) -> None:
+        started = events[-1]
+        self.replaying = replaying
+        self.now = max(self.now, started.timestamp)
+        self.loop.now = self.now.timestamp()
+        self.history_length = self._last_started = started.event_id
+        self.status_json = None
+        self._unsettled = self.in_turn = True
+        try:
+            self.loop.enter(self._take, events)
+        finally:
+            self.in_turn = False
+
+    def _take(self, events: Sequence[AnyEvent]) -> None:
+        run_ready = self.loop.run_ready
+        refusals, self._refusals = self._refusals, []
+        for owner, event in refusals:
+            owner.refused(event)
+            run_ready()
+        handler_of = _HANDLERS.get
+        for event in events:
+            handler = handler_of(type(event))
+            if handler is not None:
+                handler(self, event)
+                run_ready()
+        self._close_if_done()
+        if any(command.withdrawn for command in self.commands):
+            self.commands = [command for command in self.commands if not command.withdrawn]
+
+    def _settle(self, events: Sequence[AnyEvent], start: int) -> None:
+        settled: Settlement = settle(self, events, start)
+        self.commands = settled.left
+        self._refusals = settled.refusals
+        self._unsettled = False
+
+    # --- the end ---
+
+    def _close_if_done(self) -> None:
+        root = self._root
+        if root is None or not root.done():
+            return
+        loop = self.loop
+        if self._closing is None:
+            self._closing = closing_decision(root, self.cancel_details_json)
+            for task in tuple(loop.open_tasks()):
+                task.cancel()
+            loop.run_ready()
+        if loop.open_tasks():
+            return
+        if self._close_command is not None:
+            self._close_command.withdrawn = True
+        self._close_command = self.order(self._closing, None, self)
+
+    def fail(self, error: Exception) -> None:
+        """Fail the process for what no code waits for."""
+        if self._closing is None and self._root is not None and not self._root.done():
+            self._closing = FailProcessDecision(f"{type(error).__name__}: {error}")
+            self._root.cancel()
+
+    def accepted(self, event: AnyEvent) -> None:
+        """Do nothing: the process is closed."""
+
+    def refused(self, event: AnyEvent) -> None:
+        """Close again once what came meanwhile is seen (swf-reference 5.5); continuing as new may fail for good."""
+        self._close_command = None
+        if isinstance(event, ContinueAsNewFailedEvent) and event.cause is not Cause.UNHANDLED_DECISION:
+            self._closing = FailProcessDecision(f"continuing as new was refused: {event.cause.value}")
+
+    def dispose(self) -> None:
+        """End the code where it waits, without letting it do anything more."""
+        if self._disposed:
+            return
+        self._disposed = self.loop.disposed = True
+        self.loop.enter(close_tasks, self.loop.open_tasks())
+        self.loop.tasks = []
+        for table in (self.activities, self.timers, self.children, self.messages, self._signals):
+            table.clear()
+        self.commands = []
+        self._refusals = []
+        self._root = None
+
+    # --- what the verbs use ---
+
+    @classmethod
+    def current(cls) -> Run:
+        """Return the run whose code is running.
+
+        Raises:
+            NotInWorkflowError: None is, or it is being disposed of.
+        """
+        loop = asyncio._get_running_loop()
+        if type(loop) is not ReplayLoop:
+            raise NotInWorkflowError("this works only inside the `run` of a coroutine workflow")
+        if loop.disposed:
+            raise NotInWorkflowError("this run of the workflow is being disposed of, and begins nothing new")
+        return loop.run
+
+    def order(self, decision: Decision, key: Any, owner: Owner | None = None) -> Command:
+        """Add a command to this turn."""
+        command = Command(decision, key, owner)
+        if self.tracing:
+            command.where = locate()
+        self.commands.append(command)
+        return command
+
+    def count(self, kind: str) -> int:
+        """Return the next number of its kind, from 1."""
+        number = self._counts.get(kind, 0) + 1
+        self._counts[kind] = number
+        return number
+
+    def child_id(self, workflow: str) -> str:
+        """Return a process id for a child, which no child of another run has."""
+        run = hashlib.blake2b(self.process.run_id.encode(), digest_size=4).hexdigest()
+        return f"{self.process.id[:150]}-{workflow[:60]}-{run}-{self.count('child')}"
+
+    def signal_queue(self, name: str) -> asyncio.Queue[str | None]:
+        """Return the signals of a name that nobody has taken yet."""
+        queue = self._signals.get(name)
+        if queue is None:
+            queue = self._signals[name] = asyncio.Queue()
+        return queue
+
+    def next_side_effect(self) -> int:
+        """Return how many side effects there were before the next."""
+        self._side_effects += 1
+        return self._side_effects - 1
+
+    @property
+    def random(self) -> random.Random:
+        """Chance that is the same in each replay."""
+        if self._random is None:
+            self._random = random.Random(self.process.run_id)
+        return self._random
+
+    # --- timers ---
+
+    def start_timer(self, timer: DurableTimer, delay: float) -> None:
+        """Start a timer of the process."""
+        if timer.id is None:
+            timer.id = f"timer-{self.count('timer')}"
+        timer.command = self.order(StartTimerDecision(delay, id=timer.id), timer.id, timer)
+
+    def cancel_timer(self, timer: DurableTimer) -> None:
+        """Cancel it, or withdraw it if it is not started yet."""
+        if timer.command is not None:
+            timer.command.withdrawn = True
+        elif self.timers.pop(timer.event_id, None) is not None:
+            assert timer.id is not None
+            self.order(CancelTimerDecision(timer.id), timer.id)
+
+    def timer_started(self, timer: DurableTimer, event: TimerStartedEvent) -> None:
+        """Note that a timer runs."""
+        timer.command = None
+        timer.event_id = event.event_id
+        self.timers[event.event_id] = timer
+
+    def timer_refused(self, timer: DurableTimer, event: StartTimerFailedEvent) -> None:
+        """Raise in the code that waits for a timer that could not be started."""
+        timer.command = None
+        error = LimitExceededError(f"timer {event.timer_id!r} could not be started: {event.cause.value}")
+        future = timer.future()
+        if future is None:
+            self.fail(error)
+        elif not future.done():
+            future.set_exception(error)
+
+    # --- events ---
+
+    def _started(self, event: ProcessStartedEvent) -> None:
+        self._root = self.loop.create_task(self._main(event.input_json), name="run", context=contextvars.copy_context())
+
+    def _timer_fired(self, event: TimerFiredEvent) -> None:
+        timer = self.timers.pop(event.started_event_id, None)
+        if timer is not None:
+            self.loop.ring(timer)
+
+    def _activity_closed(
+        self, event: ActivityCompletedEvent | ActivityFailedEvent | ActivityTimedOutEvent | ActivityAbortedEvent
+    ) -> None:
+        handle = self.activities.pop(event.scheduled_event_id, None)
+        if handle is not None:
+            handle.closed(event)
+
+    def _child_started(self, event: ChildProcessStartedEvent) -> None:
+        handle = self.children.get(event.initiated_event_id)
+        if handle is not None:
+            handle.child_started(event)
+
+    def _child_closed(self, event: Any) -> None:
+        handle = self.children.pop(event.initiated_event_id, None)
+        if handle is not None:
+            handle.closed(event)
+
+    def _child_refused(self, event: StartChildProcessFailedEvent) -> None:
+        handle = self.children.pop(event.initiated_event_id, None)
+        if handle is not None:
+            handle.refused(event)
+
+    def _delivered(self, event: ExternalProcessSignaledEvent | ExternalProcessCancelRequestedEvent) -> None:
+        message = self.messages.pop(event.initiated_event_id, None)
+        if message is not None:
+            message.delivered()
+
+    def _undelivered(self, event: SignalProcessFailedEvent | CancelExternalProcessFailedEvent) -> None:
+        message = self.messages.pop(event.initiated_event_id, None)
+        if message is not None:
+            message.undelivered(event)
+
+    def _signaled(self, event: ProcessSignaledEvent) -> None:
+        self.signal_queue(event.signal).put_nowait(event.input_json)
+
+    def _cancel_requested(self, event: ProcessCancelRequestedEvent) -> None:
+        self.cancel_requested = True
+        self.cancel_details_json = event.details_json
+        if self._root is not None:
+            self._root.cancel()
+
+
+_HANDLERS: dict[type, Callable[[Run, Any], None]] = {
+    ProcessStartedEvent: Run._started,
+    TimerFiredEvent: Run._timer_fired,
+    ActivityCompletedEvent: Run._activity_closed,
+    ActivityFailedEvent: Run._activity_closed,
+    ActivityTimedOutEvent: Run._activity_closed,
+    ActivityAbortedEvent: Run._activity_closed,
+    ChildProcessStartedEvent: Run._child_started,
+    ChildProcessCompletedEvent: Run._child_closed,
+    ChildProcessFailedEvent: Run._child_closed,
+    ChildProcessTimedOutEvent: Run._child_closed,
+    ChildProcessCanceledEvent: Run._child_closed,
+    ChildProcessTerminatedEvent: Run._child_closed,
+    StartChildProcessFailedEvent: Run._child_refused,
+    ExternalProcessSignaledEvent: Run._delivered,
+    ExternalProcessCancelRequestedEvent: Run._delivered,
+    SignalProcessFailedEvent: Run._undelivered,
+    CancelExternalProcessFailedEvent: Run._undelivered,
+    ProcessSignaledEvent: Run._signaled,
+    ProcessCancelRequestedEvent: Run._cancel_requested,
+}
+"""What is done with the events of a turn; those that only confirm commands are matched before."""
