@@ -335,10 +335,3 @@ def test_decisions_may_be_too_many() -> None:
     assert len(encode_decisions([marker] * 1_000)) == 1_000
     with pytest.raises(InvalidDecisionError, match="1,001 decisions are too many"):
         encode_decisions([marker] * 1_001)
-
-
-def test_decisions_may_be_too_big_together() -> None:
-    marker = RecordMarkerDecision("m", "é" * 20_000)  # é is six bytes where botocore writes it
-    complete_decision_task("token", [marker] * 8)
-    with pytest.raises(InvalidDecisionError, match=r"the 9 decisions take 1,08\d,\d{3} bytes"):
-        complete_decision_task("token", [marker] * 9)
