@@ -99,8 +99,9 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProcessFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which processes to list or count; all that are given must hold. Times are aware, lower bounds inclusive, upper
-    exclusive.
+    """Which processes to list or count; all that are given must hold.
+
+    Times are aware, lower bounds inclusive, upper exclusive.
     """
 
     process_id: str | None = None
@@ -133,14 +134,18 @@ class Backend(Protocol):
 
     @property
     def polls_can_be_cancelled(self) -> bool:
-        """Whether a poll that is cancelled loses no task: it raises CancelledError, and another poll gets the task, or
-        it returns the task all the same. Workers never cancel polls of other backends; they let them end.
+        """Whether a poll that is cancelled loses no task.
+
+        It raises CancelledError, and another poll gets the task, or it returns the task all the same. Workers never
+        cancel polls of other backends; they let them end.
         """
         ...
 
     async def register_workflow(self, workflow: WorkflowType) -> None:
-        """Make a workflow known. Repeating it is harmless; other defaults for the same name and version replace the old
-        ones where the backend can (SWF cannot, and warns).
+        """Make a workflow known.
+
+        Repeating it is harmless; other defaults for the same name and version replace the old ones where the backend
+        can (SWF cannot, and warns).
         """
 
     async def register_activity(self, activity: ActivityType) -> None:
@@ -239,8 +244,9 @@ class Backend(Protocol):
         """
 
     async def hand_off_activity_task(self, token: str) -> None:
-        """Tell that the work goes on elsewhere: the task no longer depends on the life of this backend object. Whoever
-        has the token goes on with heartbeats, where the task has a heartbeat timeout, and completes it.
+        """Tell that the work goes on elsewhere: the task no longer depends on the life of this backend object.
+
+        Whoever has the token goes on with heartbeats, where the task has a heartbeat timeout, and completes it.
 
         Raises:
             UnknownTaskError: The task is closed.

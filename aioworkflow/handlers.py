@@ -108,8 +108,9 @@ def on_activity_completed(*activities: ActivityLike) -> Callable[[H], H]:
 
 
 def on_activity_interrupted(*activities: ActivityLike) -> Callable[[H], H]:
-    """Call the method when one of these activities (any, if none is named) failed, timed out, was aborted, or could not
-    be scheduled: an event of type ActivityFailed, ActivityTimedOut, ActivityAborted or ScheduleActivityFailed.
+    """Call the method when one of these activities (any, if none is named) did not complete, or could not be scheduled.
+
+    The event is of type ActivityFailed, ActivityTimedOut, ActivityAborted or ScheduleActivityFailed.
     """
     return _decorator(Rule(INTERRUPTED_EVENTS, _activity_names(activities), activities))
 
@@ -125,9 +126,9 @@ def on_timer(*ids: str) -> Callable[[H], H]:
 
 
 def on_child_closed(*workflows: WorkflowLike) -> Callable[[H], H]:
-    """Call the method when a child process of one of these workflows (any, if none is named) has closed in whatever
-    way, or could not be started: an event of type ChildProcessCompleted, …Failed, …TimedOut, …Canceled, …Terminated
-    or StartChildProcessFailed.
+    """Call the method when a child of one of these workflows (any, if none is named) has closed or could not start.
+
+    The event is of type ChildProcessCompleted, …Failed, …TimedOut, …Canceled, …Terminated or StartChildProcessFailed.
     """
     return _decorator(Rule(CHILD_CLOSED_EVENTS, _names([workflow_settings(item).ref.name for item in workflows])))
 
@@ -138,8 +139,9 @@ def on_cancel_requested(handler: H) -> H:
 
 
 def on_close_refused(handler: H) -> H:
-    """Call the method when the process could not be closed, instead of closing it again: an event of type
-    CompleteProcessFailed, FailProcessFailed, CancelProcessFailed or ContinueAsNewFailed.
+    """Call the method when the process could not be closed, instead of closing it again.
+
+    The event is of type CompleteProcessFailed, FailProcessFailed, CancelProcessFailed or ContinueAsNewFailed.
     """
     return _noted(handler, Rule(CLOSE_REFUSED_EVENTS))
 

@@ -35,8 +35,9 @@ def signal_process(transition: Transition, request: SignalProcess) -> None:
 
 
 def cancel_process(transition: Transition, request: CancelProcess) -> None:
-    """Ask the decider to end the run; nothing else is canceled by itself, each request is an event (swf-reference
-    7.2).
+    """Ask the decider to end the run (swf-reference 7.2).
+
+    Nothing else is canceled by itself; each request is an event.
     """
     sender, initiated = request.sender, request.sender_initiated_event_id
     if sender is None:

@@ -44,8 +44,9 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 class StartProcess(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="start", gc=False):
-    """Start a run. All settings are resolved. From a parent it is a message, answered by ChildStarted or
-    DeliveryFailed.
+    """Start a run. All settings are resolved.
+
+    From a parent it is a message, answered by ChildStarted or DeliveryFailed.
 
     ``run_id`` is drawn by who asks, so that asking twice starts one run.
     """

@@ -152,8 +152,9 @@ class Transition(Outcome):
             self.schedule_decision()
 
     def schedule_decision(self) -> None:
-        """Schedule a decision task in the list that the last decider asked for, else in the run's own (swf-reference
-        5.7).
+        """Schedule a decision task (swf-reference 5.7).
+
+        It waits in the list that the last decider asked for, else in the run's own.
         """
         head = self.head
         sticky = head.sticky
@@ -173,8 +174,9 @@ class Transition(Outcome):
         self.messages.append(Message(id=self.new_id(), to=to, sent_at=self.now, body=body))
 
     def close(self, event: AnyEvent) -> None:
-        """Append the event that ends the run; nothing that is open is closed by an event of its own (swf-reference
-        3.3).
+        """Append the event that ends the run (swf-reference 3.3).
+
+        Nothing that is open is closed by an event of its own.
         """
         self.touched.update(self.state.items)
         self.append(event)

@@ -63,8 +63,9 @@ Task = TypeVar("Task", ActivityTask, DecisionTask)
 
 
 class LocalBackend:
-    """Keeps processes in a store and runs the rules in this OS process; implements
-    :class:`aioworkflow.backend.Backend`.
+    """Keeps processes in a store and runs the rules in this OS process.
+
+    Implements :class:`aioworkflow.backend.Backend`.
 
     Args:
         store: Where everything is kept; opened and closed by the backend.
@@ -156,8 +157,9 @@ class LocalBackend:
         await self._shut()
 
     async def _shut(self) -> None:
-        """Save what is waiting, give back what this session holds, stop, disconnect. It takes no longer than
-        ``close_seconds``, so a cancellation can wait for that.
+        """Save what is waiting, give back what this session holds, stop, disconnect.
+
+        It takes no longer than ``close_seconds``, so a cancellation can wait for that.
         """
         self._stop.set()
         cancelled: asyncio.CancelledError | None = None

@@ -377,9 +377,7 @@ class Batch:
             pending.hand_over(waiter, event_id)
 
     def _break(self, operation: Operation, error: Exception) -> None:
-        """A rule raised something unforeseen: fail this request, and set the run aside with what else was asked of
-        it.
-        """
+        """A rule raised something unforeseen: fail this request, and set the run aside with whatever waits for it."""
         self._on_fault(operation, error)
         self.unfounded.append((operation, error))
         run = self._target(operation)

@@ -33,9 +33,7 @@ class Clock(Protocol):
         ...
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Alarm:
-        """Call ``callback`` in the event loop at ``when`` (epoch seconds), soon if that is past, perhaps early if it
-        is far.
-        """
+        """Call ``callback`` in the event loop at ``when`` (epoch seconds): soon if past, perhaps early if far away."""
         ...
 
 

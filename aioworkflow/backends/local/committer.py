@@ -217,9 +217,7 @@ class Committer:
         return [again for operation in operations for again in await self._attempt([operation])]
 
     async def _load(self, operations: list[Operation]) -> dict[str, str]:
-        """Bring the runs that are asked for into the cache; return the latest run ids of processes without an open run
-        there.
-        """
+        """Bring what is asked for into the cache; return the latest run ids of processes without an open run."""
         runs = self._runs
         unresolved: dict[str, None] = {}
         wanted: dict[str, None] = dict.fromkeys(self._doubts)

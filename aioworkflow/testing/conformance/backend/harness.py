@@ -31,8 +31,9 @@ class Feature(enum.Enum):
 
 
 class Harness(Protocol):
-    """A backend to be examined, on data that no other check disturbs. (Names are unique per check, so backends of
-    several checks may share a database.)
+    """A backend to be examined, on data that no other check disturbs.
+
+    (Names are unique per check, so backends of several checks may share a database.)
     """
 
     @property

@@ -185,8 +185,9 @@ async def polls_that_are_cancelled_lose_nothing(lab: Lab) -> None:
 async def _cancel_polls(
     poll: Callable[[], Awaitable[T | None]], cause: Callable[[int], Coroutine[Any, Any, object]]
 ) -> list[T]:
-    """Cause 30 tasks while polls wait that are cancelled in the midst of it, some before, some while, some after the
-    task is on its way; return what the polls brought all the same.
+    """Cause 30 tasks while polls wait that are cancelled in the midst of it; return what they brought all the same.
+
+    Some are cancelled before the task is on its way, some while it is, some after.
     """
     brought: list[T] = []
 
