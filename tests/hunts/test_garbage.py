@@ -2,9 +2,6 @@
 nothing is lost, and everything goes on working.
 """
 
-# mypy: disable-error-code="misc"
-# (it does not infer lambdas with default arguments, which is how the variable of a loop is bound here)
-
 from __future__ import annotations
 
 import asyncio
@@ -27,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aioworkflow.activity import Activity
-from aioworkflow.backend import ProcessFilter, StartRequest
+from aioworkflow.backend import Backend, ProcessFilter, StartRequest
 from aioworkflow.backends.local import LocalBackend, LocalOptions
 from aioworkflow.checks import show
 from aioworkflow.client import Client
@@ -414,6 +411,7 @@ def holes_of_forgeries() -> Iterable[tuple[str, Hole]]:
 
 
 def holes_of_client() -> Iterable[tuple[str, Hole]]:
+    yield "Client backend", hole(lambda v, x: Client(x).count())
     yield "Client.start workflow", hole(lambda v, x: v.client.start(x))
     for field in (
         "input",
@@ -425,6 +423,7 @@ def holes_of_client() -> Iterable[tuple[str, Hole]]:
         "task_list",
         "task_priority",
         "child_policy",
+        "if_open",
     ):
         yield f"Client.start {field}", hole(lambda v, x, f: v.client.start("Order", **{f: x}), field)
     yield "Client.handle id", hole(lambda v, x: v.client.handle(x).info())
@@ -452,6 +451,7 @@ def holes_of_client() -> Iterable[tuple[str, Hole]]:
     ):
         yield f"handle.{verb} {field}", hole(on_handle, verb, field)
     yield "handle.signal data", hole(lambda v, x: v.client.handle(*v.process).signal("s", x))
+    yield "handle.result into", hole(lambda v, x: v.client.handle(*v.closed).result(x))
     yield "handle.history after", hole(lambda v, x: consume(v.client.handle(*v.process).history(after=x)))
 
 
@@ -574,7 +574,7 @@ def test_any_garbage_in_any_place(kind: str, tmp_path_factory: pytest.TempPathFa
 # --- connect ---------------------------------------------------------------------------------------------------------
 
 
-def connected(url: Any) -> LocalBackend | None:
+def connected(url: Any) -> Backend | None:
     """Return what a URL means, or None if it is refused with an error that says something."""
     try:
         return connect(url)
