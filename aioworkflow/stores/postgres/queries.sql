@@ -3,7 +3,8 @@
 SELECT pg_advisory_xact_lock($1)
 
 -- schema_exists --
-SELECT to_regclass($1) IS NOT NULL
+-- Not to_regclass(), which may answer from a cache that knows nothing of what was made while we waited for the lock.
+SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = 'schema_version')
 
 -- create_schema --
 CREATE SCHEMA IF NOT EXISTS {schema}

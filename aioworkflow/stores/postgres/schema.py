@@ -38,7 +38,7 @@ async def migrate(connection: Connection, sql: Sql, server: str) -> None:
 
 async def _schema_version(connection: Connection, sql: Sql, server: str) -> int:
     """Return the version of the schema, 0 if there is none yet."""
-    if not await connection.fetchval(sql["schema_exists"], f'"{sql.schema}".schema_version'):
+    if not await connection.fetchval(sql["schema_exists"], sql.schema):
         return 0
     version: int = await connection.fetchval(sql["read_version"])
     if version > SCHEMA_VERSION:
