@@ -47,10 +47,7 @@ class FileReportWorkflow(aw.Workflow):
 async def main(directory: Path, database: str) -> list[aw.ActivityRecord]:
     url, id = f"sqlite:///{quote(database)}", f"report-{hashlib.sha256(bytes(directory)).hexdigest()}"
     async with aw.connect(url) as backend, aw.Worker(backend, workflows=[FileReportWorkflow], activities=[examine]):
-        try:
-            handle = await aw.Client(backend).start(FileReportWorkflow, directory, id=id)
-        except aw.ProcessAlreadyRunningError:
-            handle = aw.Client(backend).handle(id)
+        handle = await aw.Client(backend).start(FileReportWorkflow, directory, id=id, if_open="attach")
         process = await handle.process()
         with progress.Progress(console=console.Console(stderr=True)) as bars:
             bar = bars.add_task("files and directories")
