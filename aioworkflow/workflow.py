@@ -79,7 +79,7 @@ class Workflow:
             cls.name = cls.__name__.removesuffix("Workflow") or cls.__name__
         if hasattr(cls, "run") and not hasattr(cls, "decide"):
             if not inspect.iscoroutinefunction(cls.run):
-                raise InvalidRequestError(f"{cls.__qualname__}.run must be an `async def` that returns; `run` is replayed")
+                raise InvalidRequestError(f"{cls.__qualname__}.run must be an `async def` that returns")
             cls.decide = _decide_by_running
 
 

@@ -28,7 +28,7 @@ from .outcomes import activity_error
 from .run import Run
 from .tasks import DurableFuture
 
-__all__ = ["ActivityHandle", "CancelMode", "check_cancel_mode", "read_result", "result_type_of"]
+__all__ = ["ActivityHandle", "CancelMode", "check_cancel_mode", "read_result", "result_type_of", "retry_of"]
 
 T = TypeVar("T")
 
@@ -80,6 +80,7 @@ class ActivityHandle(DurableFuture[T]):
         self._timer: DurableTimer | None = None
         self._stopping = False
         self._cancel_message: Any = None
+        self._command: Command | None = None
         self._schedule()
 
     def __repr__(self) -> str:
@@ -151,7 +152,7 @@ class ActivityHandle(DurableFuture[T]):
         self._timer = None
         self.attempts += 1
         decision = self._decision
-        self._command: Command | None = self._run.order(decision, (self.id, self.activity.name), self)
+        self._command = self._run.order(decision, (self.id, self.activity.name), self)
 
 
 # --- results ---------------------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable
 from typing import Any, Protocol, TypedDict, TypeVar, Unpack, overload
 
-from ..activity import Activity, ActivityLike
+from ..activity import Activity
 from ..decision import ScheduleActivityDecision, StartChildProcessDecision
 from ..retry import RetryPolicy
-from ..types import UNSET, ChildPolicy, Duration, TypeRef
+from ..types import UNSET, ChildPolicy, Duration, TypeRef, UnsetType
 from ..workflow import Workflow
 from .activities import ActivityHandle, CancelMode, check_cancel_mode, result_type_of, retry_of
 from .definition import FunctionWorkflow, workflow_result_type
@@ -173,7 +173,13 @@ def start_activity(
     activity: _Activity4[A, B, C, D, R], input: tuple[A, B, C, D], **options: Unpack[ActivityCall]
 ) -> ActivityHandle[R]: ...
 def start_activity(
-    activity: Any, input: object = None, *, into: Any = UNSET, **options: Unpack[ActivityCall]
+    activity: Any,
+    input: object = None,
+    *,
+    into: Any = UNSET,
+    retry: RetryPolicy | UnsetType | None = UNSET,
+    cancel: CancelMode = "wait",
+    **options: Any,
 ) -> ActivityHandle[Any]:
     """Schedule an activity, and return a future of its result.
 
@@ -181,19 +187,21 @@ def start_activity(
         activity: A class, a function made by ``@activity``, or the name of one.
         input: What it gets; a tuple where it takes several.
         into: The type that its result is decoded as; what the activity says it returns if it is not given.
-        options: See :class:`ActivityCall`.
+        retry: See :class:`ActivityCall`, as for the rest.
+        cancel: The same.
+        options: The same.
 
     Raises:
         InvalidRequestError: An argument breaks a rule.
     """
     run = Run.current()
-    mode = check_cancel_mode(options.pop("cancel", "wait"))
-    retry = retry_of(activity, options.pop("retry", UNSET))  # type: ignore[typeddict-item]
     decision = ScheduleActivityDecision(activity, input, **options)
     if decision.id is None:
         name = decision.activity.name[:200]
         decision = decision.with_id(f"{name}-{run.count(name)}")
-    return ActivityHandle(run, decision, into=_type(into, activity), mode=mode, retry=retry)
+    if into is UNSET:
+        into = result_type_of(activity)
+    return ActivityHandle(run, decision, into=into, mode=check_cancel_mode(cancel), retry=retry_of(activity, retry))
 
 
 @overload
@@ -232,7 +240,7 @@ async def execute(activity: _Activity3[A, B, C, R], input: tuple[A, B, C], **opt
 async def execute(
     activity: _Activity4[A, B, C, D, R], input: tuple[A, B, C, D], **options: Unpack[ActivityCall]
 ) -> R: ...
-async def execute(activity: Any, input: object = None, *, into: Any = UNSET, **options: Unpack[ActivityCall]) -> Any:
+async def execute(activity: Any, input: object = None, *, into: Any = UNSET, **options: Any) -> Any:
     """Have an activity done, and return its result.
 
     Args:
@@ -247,10 +255,6 @@ async def execute(activity: Any, input: object = None, *, into: Any = UNSET, **o
         InvalidRequestError: An argument breaks a rule.
     """
     return await start_activity(activity, input, into=into, **options)
-
-
-def _type(into: Any, activity: ActivityLike) -> Any:
-    return result_type_of(activity) if into is UNSET else into
 
 
 # --- children --------------------------------------------------------------------------------------------
@@ -281,7 +285,7 @@ def start_child(
     workflow: type[Workflow] | TypeRef | str, input: object = None, *, into: Any = ..., **options: Unpack[ChildCall]
 ) -> ChildHandle[Any]: ...
 def start_child(
-    workflow: Any, input: object = None, *, into: Any = UNSET, **options: Unpack[ChildCall]
+    workflow: Any, input: object = None, *, into: Any = UNSET, cancel: CancelMode = "wait", **options: Any
 ) -> ChildHandle[Any]:
     """Start a child process, and return a future of its result; ``await handle.started`` waits for its start.
 
@@ -289,17 +293,19 @@ def start_child(
         workflow: A class, a function made by ``@workflow``, or the name of one.
         input: What it gets.
         into: The type that its result is decoded as; what ``run`` says it returns if it is not given.
-        options: See :class:`ChildCall`.
+        cancel: See :class:`ChildCall`, as for the rest.
+        options: The same.
 
     Raises:
         InvalidRequestError: An argument breaks a rule.
     """
     run = Run.current()
-    mode = check_cancel_mode(options.pop("cancel", "wait"))
     decision = StartChildProcessDecision(workflow, input, **options)
     if decision.id is None:
         decision = decision.with_id(run.child_id(decision.workflow.name))
-    return ChildHandle(run, decision, into=workflow_result_type(workflow) if into is UNSET else into, mode=mode)
+    if into is UNSET:
+        into = workflow_result_type(workflow)
+    return ChildHandle(run, decision, into=into, mode=check_cancel_mode(cancel))
 
 
 @overload
@@ -316,7 +322,7 @@ async def execute_child(
 async def execute_child(
     workflow: type[Workflow] | TypeRef | str, input: object = None, *, into: Any = ..., **options: Unpack[ChildCall]
 ) -> Any: ...
-async def execute_child(workflow: Any, input: object = None, *, into: Any = UNSET, **options: Unpack[ChildCall]) -> Any:
+async def execute_child(workflow: Any, input: object = None, *, into: Any = UNSET, **options: Any) -> Any:
     """Start a child process, wait until it is closed, and return its result.
 
     Args:

@@ -43,16 +43,13 @@ def closing_decision(root: asyncio.Task[Any], cancel_details_json: str | None) -
         return _continuation(error) or _failure(error)
     try:
         return CompleteProcessDecision(root.result())
-    except PayloadError as error:
-        return _failure(error)
+    except PayloadError as unfit:
+        return _failure(unfit)
 
 
 def _continuation(error: BaseException) -> Decision | None:
-    if isinstance(error, BaseExceptionGroup):
-        continuing, others = error.split(ContinueAsNew)
-        while isinstance(continuing, BaseExceptionGroup):
-            continuing = continuing.exceptions[0]
-        error = error if others is not None or continuing is None else continuing
+    if isinstance(error, BaseExceptionGroup) and error.split(ContinueAsNew)[1] is None:
+        return _continuation(error.exceptions[0])
     return error.decision if isinstance(error, ContinueAsNew) else None
 
 

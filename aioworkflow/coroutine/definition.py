@@ -112,11 +112,12 @@ def arguments_of(workflow: type[Workflow] | Workflow) -> Arguments:
     """
     if isinstance(workflow, FunctionWorkflow):
         return workflow.arguments
-    return _arguments_of_run(workflow if isinstance(workflow, type) else type(workflow))
+    owner: Any = workflow if isinstance(workflow, type) else type(workflow)
+    return _arguments_of_run(owner)
 
 
 @functools.lru_cache(maxsize=1024)
-def _arguments_of_run(owner: type[Workflow]) -> Arguments:
+def _arguments_of_run(owner: Any) -> Arguments:
     run = inspect.getattr_static(owner, "run")
     function = run.__func__ if isinstance(run, classmethod | staticmethod) else run
     _check_asynchronous(function)

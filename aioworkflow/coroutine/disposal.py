@@ -21,7 +21,7 @@ _PATIENCE = 100
 def close_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Close the coroutines of tasks; whatever they raise is dropped."""
     for task in tasks:
-        coroutine = task.get_coro()
+        coroutine: Any = task.get_coro()
         if coroutine is None:  # an eager task that never waited
             continue
         for forgotten in list(_never_awaited(coroutine)):

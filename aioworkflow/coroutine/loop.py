@@ -34,17 +34,19 @@ class DurableTimer(asyncio.TimerHandle):
     """A timer of the process that looks like one of a loop.
 
     Attributes:
+        run: Whose timer it is.
         id: Its id in the process; None if it needs no timer there, being due at once.
         command: Orders it, while history has not confirmed that.
         event_id: Its TimerStartedEvent, once that is known.
     """
 
-    __slots__ = ("command", "event_id", "id")
+    __slots__ = ("command", "event_id", "id", "run")
 
     def __init__(
         self, when: float, callback: Callable[..., object], args: Any, loop: ReplayLoop, context: Context | None
     ) -> None:
         super().__init__(when, callback, args, loop, context)
+        self.run = loop.run
         self.id: str | None = None
         self.event_id = 0
         self.command: Command | None = None
@@ -56,13 +58,11 @@ class DurableTimer(asyncio.TimerHandle):
 
     def accepted(self, event: TimerStartedEvent) -> None:
         """Note that it runs."""
-        loop: Any = self._loop
-        loop.run.timer_started(self, event)
+        self.run.timer_started(self, event)
 
     def refused(self, event: StartTimerFailedEvent) -> None:
         """Raise where it is waited for."""
-        loop: Any = self._loop
-        loop.run.timer_refused(self, event)
+        self.run.timer_refused(self, event)
 
 
 class ReplayLoop(asyncio.AbstractEventLoop):
@@ -100,8 +100,8 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         ready = self._ready
         while ready:
             handle = ready.popleft()
-            if not handle._cancelled:
-                handle._run()
+            if not handle._cancelled:  # noqa: SLF001 - loops run handles so
+                handle._run()  # noqa: SLF001
 
     def ring(self, timer: DurableTimer) -> None:
         """Make a timer's callback ready."""
@@ -184,7 +184,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
             task: asyncio.Task[Any] = self._task_factory(self, coro, **given, **options)
         else:
             task = self._make_task(coro, name=name, context=context, **options)
-        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - as `gather` does
         tasks = self.tasks
         tasks.append(task)
         if len(tasks) >= self._compact_at:
@@ -267,23 +267,22 @@ class ReplayLoop(asyncio.AbstractEventLoop):
 # --- what a workflow must not do -------------------------------------------------------------------------
 
 _ACTIVITY = "do it in an activity, and `await execute(activity, input)`"
+_SIGNAL = "send the process a signal (`handle.signal(name)`), and `await wait_signal(name)`"
 _TURNS = "the worker drives the loop of a workflow; `await` what you wait for"
+
 _FORBIDDEN = {
-    **dict.fromkeys(
-        ["run_in_executor", "set_default_executor", "getaddrinfo", "getnameinfo", "create_connection", "create_server", "sendfile", "start_tls", "create_unix_connection", "create_unix_server", "connect_accepted_socket", "create_datagram_endpoint", "connect_read_pipe", "connect_write_pipe", "subprocess_shell", "subprocess_exec", "add_reader", "remove_reader", "add_writer", "remove_writer", "sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into", "sock_sendall", "sock_sendto", "sock_connect", "sock_accept", "sock_sendfile"],
-        _ACTIVITY,
-    ),
-    **dict.fromkeys(
-        ("add_signal_handler", "remove_signal_handler", "call_soon_threadsafe"),
-        "send the process a signal (`handle.signal(name)`), and `await wait_signal(name)`",
-    ),
-    **dict.fromkeys(
-        ["run_forever", "run_until_complete", "stop", "close", "shutdown_asyncgens", "shutdown_default_executor"], _TURNS
-    ),
+    _ACTIVITY: """
+        run_in_executor set_default_executor getaddrinfo getnameinfo create_connection create_server sendfile start_tls
+        create_unix_connection create_unix_server connect_accepted_socket create_datagram_endpoint connect_read_pipe
+        connect_write_pipe subprocess_shell subprocess_exec add_reader remove_reader add_writer remove_writer sock_recv
+        sock_recv_into sock_recvfrom sock_recvfrom_into sock_sendall sock_sendto sock_connect sock_accept sock_sendfile
+    """,
+    _SIGNAL: "add_signal_handler remove_signal_handler call_soon_threadsafe",
+    _TURNS: "run_forever run_until_complete stop close shutdown_asyncgens shutdown_default_executor",
 }
 
 
-def _forbidden(name: str, advice: str) -> Callable[..., NoReturn]:
+def _refusal(name: str, advice: str) -> Callable[..., NoReturn]:
     def method(self: ReplayLoop, *args: Any, **kwargs: Any) -> NoReturn:
         for arg in args:
             if asyncio.iscoroutine(arg):
@@ -295,5 +294,6 @@ def _forbidden(name: str, advice: str) -> Callable[..., NoReturn]:
     return method
 
 
-for _name, _advice in _FORBIDDEN.items():
-    setattr(ReplayLoop, _name, _forbidden(_name, _advice))
+for _advice, _names in _FORBIDDEN.items():
+    for _name in _names.split():
+        setattr(ReplayLoop, _name, _refusal(_name, _advice))

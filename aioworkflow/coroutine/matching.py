@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..errors import NondeterminismError
 from ..event import (
@@ -20,26 +20,17 @@ from .tracing import waiting_places
 if TYPE_CHECKING:
     from .run import Run
 
-__all__ = ["Settlement", "settle"]
+__all__ = ["settle"]
 
 _SHOWN = 5
 """Lines of the diff before and after the first that differs."""
 
 
-class Settlement(NamedTuple):
-    """What came of the commands of a turn.
-
-    Attributes:
-        left: Commands that did not fit into the answer, and go with the next.
-        refusals: Who has to hear of which refusal.
-    """
-
-    left: list[Command]
-    refusals: list[tuple[Owner, AnyEvent]]
-
-
-def settle(run: Run, events: Sequence[AnyEvent], start: int) -> Settlement:
+def settle(run: Run, events: Sequence[AnyEvent], start: int) -> tuple[list[Command], list[tuple[Owner, AnyEvent]]]:
     """Match the commands of a run with the events of the transaction that begins before ``events[start]``.
+
+    Returns:
+        The commands that did not fit into the answer and go with the next, and who has to hear of which refusal.
 
     Raises:
         NondeterminismError: They do not match.
@@ -75,7 +66,7 @@ def settle(run: Run, events: Sequence[AnyEvent], start: int) -> Settlement:
             raise _mismatch(run, events, start, place)
     if place < count and not incomplete:
         raise _mismatch(run, events, start, place)
-    return Settlement(commands[place:], refusals)
+    return commands[place:], refusals
 
 
 def _is_aside(event: AnyEvent) -> bool:
@@ -91,10 +82,7 @@ def _is_aside(event: AnyEvent) -> bool:
 def _mismatch(run: Run, events: Sequence[AnyEvent], start: int, place: int) -> NondeterminismError:
     results = list(_results(events, start))
     completed = events[start - 1]
-    lines = [
-        f"the history of {run} does not fit the code, in the turn that decision {completed.event_id} answered; "
-        f"the process is left as it is until code comes that fits (see aioworkflow.flow.patched)"
-    ]
+    lines = [_headline(run, completed)]
     first = max(place - _SHOWN, 0)
     for index in range(first, max(len(results), len(run.commands))):
         if index > place + _SHOWN:
@@ -109,6 +97,13 @@ def _mismatch(run: Run, events: Sequence[AnyEvent], start: int, place: int) -> N
     if place >= len(run.commands):
         lines += [f"  the code waits at {where}" for where in waiting_places(run.loop.open_tasks())]
     return NondeterminismError("\n".join(lines))
+
+
+def _headline(run: Run, completed: AnyEvent) -> str:
+    return (
+        f"the history of {run} does not fit the code, in the turn that decision {completed.event_id} answered; "
+        f"the process is left as it is until code comes that fits (see aioworkflow.flow.patched)"
+    )
 
 
 def _results(events: Sequence[AnyEvent], start: int) -> Iterator[AnyEvent]:

@@ -18,6 +18,7 @@ Garbage is not collected meanwhile: it may finalize objects of the workflow at a
 freed because nobody refers to it any more is freed at the same place in each replay.
 """
 
+# ruff: noqa: SLF001 - these functions of asyncio are documented to be for those who write event loops
 from __future__ import annotations
 
 import asyncio

@@ -19,7 +19,7 @@ from ..event import (
 from ..payload import decode
 from ..records import ChildClosedEvent
 from ..retrying import InterruptedEvent
-from ..types import ProcessRef, TypeRef
+from ..types import ProcessRef, TimeoutType, TypeRef
 
 __all__ = ["activity_error", "child_error"]
 
@@ -29,11 +29,12 @@ def activity_error(
 ) -> ActivityError:
     """Return the error for an activity that ended with ``event``."""
     reason: str | None
-    timeout_type = None
+    timeout_type: TimeoutType | None = None
     match event:
         case ActivityFailedEvent(reason=reason):
             how = "failed"
-        case ActivityTimedOutEvent(timeout_type=timeout_type):
+        case ActivityTimedOutEvent():
+            timeout_type = event.timeout_type
             how, reason = "timed out", timeout_type.value
         case ActivityAbortedEvent(reason=reason):
             how = "aborted"

@@ -22,31 +22,12 @@ from typing import Any
 from ..decision import CancelTimerDecision, Decision, FailProcessDecision, StartTimerDecision
 from ..errors import LimitExceededError, NotInWorkflowError
 from ..event import (
-    ActivityAbortedEvent,
-    ActivityCompletedEvent,
-    ActivityFailedEvent,
-    ActivityTimedOutEvent,
     AnyEvent,
-    CancelExternalProcessFailedEvent,
     Cause,
-    ChildProcessCanceledEvent,
-    ChildProcessCompletedEvent,
-    ChildProcessFailedEvent,
-    ChildProcessStartedEvent,
-    ChildProcessTerminatedEvent,
-    ChildProcessTimedOutEvent,
     ContinueAsNewFailedEvent,
     DecisionCompletedEvent,
     DecisionStartedEvent,
-    ExternalProcessCancelRequestedEvent,
-    ExternalProcessSignaledEvent,
-    ProcessCancelRequestedEvent,
-    ProcessSignaledEvent,
-    ProcessStartedEvent,
-    SignalProcessFailedEvent,
-    StartChildProcessFailedEvent,
     StartTimerFailedEvent,
-    TimerFiredEvent,
     TimerStartedEvent,
 )
 from ..process import Process
@@ -54,7 +35,8 @@ from .closing import closing_decision
 from .commands import MORE, Command, Owner
 from .disposal import close_tasks
 from .loop import DurableTimer, ReplayLoop
-from .matching import Settlement, settle
+from .matching import settle
+from .reactions import REACTIONS
 from .tasks import hash_seed
 from .tracing import locate
 
@@ -125,7 +107,7 @@ class Run:
     def __init__(self, process: Process, main: Callable[[str | None], Any], *, tracing: bool = False) -> None:
         self.process = process
         self.tracing = tracing
-        self.loop = ReplayLoop(self, hash_seed(process.run_id))
+        self.loop = ReplayLoop(self, hash_seed(process.run_id))  # type: ignore[abstract]  # see its last lines
         self.commands: list[Command] = []
         self.in_turn = False
         self.replaying = False
@@ -218,7 +200,7 @@ class Run:
         for owner, event in refusals:
             owner.refused(event)
             run_ready()
-        handler_of = _HANDLERS.get
+        handler_of = REACTIONS.get
         for event in events:
             handler = handler_of(type(event))
             if handler is not None:
@@ -229,9 +211,7 @@ class Run:
             self.commands = [command for command in self.commands if not command.withdrawn]
 
     def _settle(self, events: Sequence[AnyEvent], start: int) -> None:
-        settled: Settlement = settle(self, events, start)
-        self.commands = settled.left
-        self._refusals = settled.refusals
+        self.commands, self._refusals = settle(self, events, start)
         self._unsettled = False
 
     # --- the end ---
@@ -251,6 +231,18 @@ class Run:
         if self._close_command is not None:
             self._close_command.withdrawn = True
         self._close_command = self.order(self._closing, None, self)
+
+    def begin(self, input_json: str | None) -> None:
+        """Start the code."""
+        main = self._main(input_json)
+        self._root = self.loop.create_task(main, name="run", context=contextvars.copy_context())
+
+    def request_cancel(self, details_json: str | None) -> None:
+        """Cancel the code, as somebody asks for it."""
+        self.cancel_requested = True
+        self.cancel_details_json = details_json
+        if self._root is not None:
+            self._root.cancel()
 
     def fail(self, error: Exception) -> None:
         """Fail the process for what no code waits for."""
@@ -289,7 +281,7 @@ class Run:
         Raises:
             NotInWorkflowError: None is, or it is being disposed of.
         """
-        loop = asyncio._get_running_loop()
+        loop = asyncio._get_running_loop()  # noqa: SLF001 - the public one raises where there is none
         if type(loop) is not ReplayLoop:
             raise NotInWorkflowError("this works only inside the `run` of a coroutine workflow")
         if loop.disposed:
@@ -365,78 +357,3 @@ class Run:
             self.fail(error)
         elif not future.done():
             future.set_exception(error)
-
-    # --- events ---
-
-    def _started(self, event: ProcessStartedEvent) -> None:
-        self._root = self.loop.create_task(self._main(event.input_json), name="run", context=contextvars.copy_context())
-
-    def _timer_fired(self, event: TimerFiredEvent) -> None:
-        timer = self.timers.pop(event.started_event_id, None)
-        if timer is not None:
-            self.loop.ring(timer)
-
-    def _activity_closed(
-        self, event: ActivityCompletedEvent | ActivityFailedEvent | ActivityTimedOutEvent | ActivityAbortedEvent
-    ) -> None:
-        handle = self.activities.pop(event.scheduled_event_id, None)
-        if handle is not None:
-            handle.closed(event)
-
-    def _child_started(self, event: ChildProcessStartedEvent) -> None:
-        handle = self.children.get(event.initiated_event_id)
-        if handle is not None:
-            handle.child_started(event)
-
-    def _child_closed(self, event: Any) -> None:
-        handle = self.children.pop(event.initiated_event_id, None)
-        if handle is not None:
-            handle.closed(event)
-
-    def _child_refused(self, event: StartChildProcessFailedEvent) -> None:
-        handle = self.children.pop(event.initiated_event_id, None)
-        if handle is not None:
-            handle.refused(event)
-
-    def _delivered(self, event: ExternalProcessSignaledEvent | ExternalProcessCancelRequestedEvent) -> None:
-        message = self.messages.pop(event.initiated_event_id, None)
-        if message is not None:
-            message.delivered()
-
-    def _undelivered(self, event: SignalProcessFailedEvent | CancelExternalProcessFailedEvent) -> None:
-        message = self.messages.pop(event.initiated_event_id, None)
-        if message is not None:
-            message.undelivered(event)
-
-    def _signaled(self, event: ProcessSignaledEvent) -> None:
-        self.signal_queue(event.signal).put_nowait(event.input_json)
-
-    def _cancel_requested(self, event: ProcessCancelRequestedEvent) -> None:
-        self.cancel_requested = True
-        self.cancel_details_json = event.details_json
-        if self._root is not None:
-            self._root.cancel()
-
-
-_HANDLERS: dict[type, Callable[[Run, Any], None]] = {
-    ProcessStartedEvent: Run._started,
-    TimerFiredEvent: Run._timer_fired,
-    ActivityCompletedEvent: Run._activity_closed,
-    ActivityFailedEvent: Run._activity_closed,
-    ActivityTimedOutEvent: Run._activity_closed,
-    ActivityAbortedEvent: Run._activity_closed,
-    ChildProcessStartedEvent: Run._child_started,
-    ChildProcessCompletedEvent: Run._child_closed,
-    ChildProcessFailedEvent: Run._child_closed,
-    ChildProcessTimedOutEvent: Run._child_closed,
-    ChildProcessCanceledEvent: Run._child_closed,
-    ChildProcessTerminatedEvent: Run._child_closed,
-    StartChildProcessFailedEvent: Run._child_refused,
-    ExternalProcessSignaledEvent: Run._delivered,
-    ExternalProcessCancelRequestedEvent: Run._delivered,
-    SignalProcessFailedEvent: Run._undelivered,
-    CancelExternalProcessFailedEvent: Run._undelivered,
-    ProcessSignaledEvent: Run._signaled,
-    ProcessCancelRequestedEvent: Run._cancel_requested,
-}
-"""What is done with the events of a turn; those that only confirm commands are matched before."""

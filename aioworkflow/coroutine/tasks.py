@@ -82,7 +82,7 @@ def given_to_as_completed() -> Collection[Any] | None:
     Raises:
         ForbiddenCallError: It is an iterator or a set, whose order nobody can tell any more.
     """
-    frame = sys._getframe(3)
+    frame = sys._getframe(3)  # noqa: SLF001 - inspect's way takes milliseconds
     for _ in range(_DEPTH):
         if frame.f_code is _CODE:
             given = frame.f_locals[_ARGUMENT]

@@ -208,7 +208,7 @@ def set_status(value: object) -> None:
 def patched(change: str) -> bool:
     """Tell whether a change of the code counts for this process.
 
-    True where the run reaches this place for the first time with the changed code, and from then on in each replay; False
+    True where the run reaches this place for the first time with the changed code, and then in each replay; False
     in replays of a past that knew nothing of the change. When no run is open any more that began before the change, the
     call may be removed, together with the old code.
 
