@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ...types import UNSET
@@ -11,6 +11,8 @@ from ..encoded import EncodedWrite
 from .sql import key_text
 
 __all__ = ["Columns", "Known"]
+
+_Rows = list[tuple[Any, ...]]
 
 
 class Known(NamedTuple):
@@ -31,19 +33,6 @@ class Known(NamedTuple):
     activities: frozenset[int] = frozenset()
 
 
-class _Table:
-    """Rows, kept by column."""
-
-    __slots__ = ("columns",)
-
-    def __init__(self, width: int) -> None:
-        self.columns: list[list[Any]] = [[] for _ in range(width)]
-
-    def add(self, *values: Any) -> None:
-        for column, value in zip(self.columns, values, strict=True):
-            column.append(value)
-
-
 class Columns:
     """The rows of a group, table by table, in the order of the function's parameters.
 
@@ -55,52 +44,55 @@ class Columns:
     def __init__(self, writes: Iterable[EncodedWrite], known: Mapping[str, Known]) -> None:
         self.new: list[str] = []
         self.known: dict[str, Known] = {}
-        self._checked = _Table(2)
-        self._updated = _Table(5)
-        self._closed = _Table(3)
-        self._received = _Table(1)
-        self._born = _Table(9)
-        self._tags = _Table(2)
-        self._gone_items = _Table(2)
-        self._items = _Table(3)
-        self._gone_tasks = _Table(2)
-        self._tasks = _Table(6)
-        self._history = _Table(3)
-        self._sent = _Table(3)
+        self._checked: _Rows = []
+        self._updated: _Rows = []
+        self._closed: _Rows = []
+        self._received: _Rows = []
+        self._born: _Rows = []
+        self._tags: _Rows = []
+        self._gone_items: _Rows = []
+        self._items: _Rows = []
+        self._gone_tasks: _Rows = []
+        self._tasks: _Rows = []
+        self._history: _Rows = []
+        self._sent: _Rows = []
         # Rows are locked in the order of their keys, by everybody.
         for write in sorted(writes, key=lambda write: known[write.run_id].id if write.version else 0):
             self._add(write, known)
 
-    def arguments(self) -> list[list[Any]]:
+    def arguments(self) -> list[Sequence[Any]]:
         """Return all columns."""
-        self._received.columns[0].sort()
+        self._received.sort()
         tables = (
-            self._checked,
-            self._updated,
-            self._closed,
-            self._received,
-            self._born,
-            self._tags,
-            self._gone_items,
-            self._items,
-            self._gone_tasks,
-            self._tasks,
-            self._history,
-            self._sent,
+            (self._checked, 2),
+            (self._updated, 5),
+            (self._closed, 3),
+            (self._received, 1),
+            (self._born, 9),
+            (self._tags, 2),
+            (self._gone_items, 2),
+            (self._items, 3),
+            (self._gone_tasks, 2),
+            (self._tasks, 6),
+            (self._history, 3),
+            (self._sent, 3),
         )
-        return [column for table in tables for column in table.columns]
+        columns: list[Sequence[Any]] = []
+        for rows, width in tables:
+            columns += zip(*rows, strict=True) if rows else [()] * width
+        return columns
 
     def _add(self, write: EncodedWrite, known: Mapping[str, Known]) -> None:
         for message_id in write.received:
-            self._received.add(key_text(message_id))
+            self._received.append((key_text(message_id),))
         for id, sent_at, text in write.messages:
-            self._sent.add(key_text(id), sent_at, text)
+            self._sent.append((key_text(id), sent_at, text))
         if not write.run_id:
             return
         before = known.get(write.run_id) if write.version else None
         if not write.changed:
             assert before is not None
-            self._checked.add(before.id, write.version)
+            self._checked.append((before.id, write.version))
         elif before is not None:
             self._change(write, before)
         else:
@@ -109,9 +101,9 @@ class Columns:
     def _change(self, write: EncodedWrite, before: Known) -> None:
         id = before.id
         wakes = write.wake_at is not UNSET
-        self._updated.add(id, write.version, write.head, wakes, write.wake_at if wakes else None)
+        self._updated.append((id, write.version, write.head, wakes, write.wake_at if wakes else None))
         if not write.open:
-            self._closed.add(id, write.status, write.closed_at)
+            self._closed.append((id, write.status, write.closed_at))
         self._change_rest(write, before)
 
     def _bear(self, write: EncodedWrite) -> None:
@@ -119,19 +111,21 @@ class Columns:
         number = -len(self.new)
         run_id, process_id, version, workflow = map(key_text, write.names)
         wake_at = None if write.wake_at is UNSET else write.wake_at
-        self._born.add(
-            run_id,
-            process_id,
-            workflow,
-            version,
-            write.status,
-            write.started_at,
-            write.closed_at,
-            write.head,
-            wake_at,
+        self._born.append(
+            (
+                run_id,
+                process_id,
+                workflow,
+                version,
+                write.status,
+                write.started_at,
+                write.closed_at,
+                write.head,
+                wake_at,
+            )
         )
         for tag in write.tags:
-            self._tags.add(number, key_text(tag))
+            self._tags.append((number, key_text(tag)))
         self._change_rest(write, Known(number, 0))
 
     def _change_rest(self, write: EncodedWrite, before: Known) -> None:
@@ -141,16 +135,16 @@ class Columns:
         decision = 0 if position is None else position.scheduled_event_id
         if decision != before.decision or position != before.position:
             if before.decision:
-                self._gone_tasks.add(id, before.decision)
+                self._gone_tasks.append((id, before.decision))
             if position is not None:
-                self._tasks.add(
-                    id, decision, False, key_text(position.task_list), position.task_priority, position.scheduled_at
+                self._tasks.append(
+                    (id, decision, False, key_text(position.task_list), position.task_priority, position.scheduled_at)
                 )
         activities = before.activities
         if write.saved_items or write.deleted_items:
             activities = self._change_items(write, id, activities)
         if write.events:
-            self._history.add(id, write.first_event_id, write.events)
+            self._history.append((id, write.first_event_id, write.events))
         self.known[write.run_id] = Known(id, write.version + 1, decision, position, activities)
 
     def _change_items(self, write: EncodedWrite, id: int, waiting: frozenset[int]) -> frozenset[int]:
@@ -158,18 +152,18 @@ class Columns:
         added: set[int] = set()
         gone: set[int] = set()
         for event_id, task_list, priority, scheduled_at, text in write.saved_items:
-            self._items.add(id, event_id, text)
+            self._items.append((id, event_id, text))
             if task_list is None:
                 if event_id in waiting:
                     gone.add(event_id)
             elif event_id not in waiting:
                 added.add(event_id)
-                self._tasks.add(id, event_id, True, key_text(task_list), priority, scheduled_at)
+                self._tasks.append((id, event_id, True, key_text(task_list), priority, scheduled_at))
         for event_id in write.deleted_items:
             if id > 0:
-                self._gone_items.add(id, event_id)
+                self._gone_items.append((id, event_id))
             if event_id in waiting:
                 gone.add(event_id)
         for event_id in gone:
-            self._gone_tasks.add(id, event_id)
+            self._gone_tasks.append((id, event_id))
         return (waiting - gone) | added if gone or added else waiting

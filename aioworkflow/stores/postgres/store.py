@@ -120,7 +120,8 @@ class PostgresStore:
         life = self._open()
         writes = [EncodedWrite(write) for write in group.writes]
         linked = [tuple(indices) for indices in group.linked]
-        refused = await life.unbroken(life.writer.commit(writes, linked))
+        claimer = group.session if group.claims else None
+        refused = await life.unbroken(life.writer.commit(writes, linked, claimer))
         if len(refused) < len(writes):
             life.listener.tell()
         return refused

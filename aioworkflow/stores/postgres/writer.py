@@ -36,15 +36,23 @@ class Writer:
         self._sql = sql
         self._known: dict[str, Known] = {}
 
-    async def commit(self, writes: Sequence[EncodedWrite], linked: Sequence[Sequence[int]]) -> list[int]:
-        """Save what stands in one transaction; return the indices of the rest."""
+    async def commit(
+        self, writes: Sequence[EncodedWrite], linked: Sequence[Sequence[int]], claimer: str | None
+    ) -> list[int]:
+        """Save what stands in one transaction; return the indices of the rest.
+
+        Args:
+            writes: What to save.
+            linked: Indices of writes that stand or fall together.
+            claimer: The session that tasks are handed to, if any are.
+        """
         await self._prepare(writes)
         facts = _Facts() if not _closes_too_late(writes) else await self._ask(writes)
         for _ in range(_ATTEMPTS):
             refused = refused_writes(
                 writes, linked, version=self._version, open_run=facts.open_runs.get, has_message=facts.has_message
             )
-            if len(refused) == len(writes) or await self._save(writes, refused):
+            if len(refused) == len(writes) or await self._save(writes, refused, claimer):
                 return refused
             facts = await self._ask(writes)
         raise BackendUnavailableError("others keep changing the same processes; the group could not be saved")
@@ -73,11 +81,13 @@ class Writer:
         if unknown:
             await self._learn(unknown)
 
-    async def _save(self, writes: Sequence[EncodedWrite], refused: Sequence[int]) -> bool:
+    async def _save(self, writes: Sequence[EncodedWrite], refused: Sequence[int], claimer: str | None) -> bool:
         skipped = set(refused)
         columns = Columns([write for index, write in enumerate(writes) if index not in skipped], self._known)
         try:
-            ((new,),) = await self._pool.fetch_once(self._sql["commit"], *columns.arguments())
+            ((new,),) = await self._pool.fetch_once(
+                self._sql["commit"], *columns.arguments(), None if claimer is None else key_text(claimer)
+            )
         except Exception as error:
             if not is_conflict(error.__cause__):
                 raise

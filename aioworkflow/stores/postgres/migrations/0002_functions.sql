@@ -23,7 +23,8 @@ CREATE FUNCTION {schema}.commit_1(
     p_task_runs bigint[], p_task_events integer[], p_task_activities boolean[], p_task_lists text[],
     p_task_priorities integer[], p_task_ats double precision[],
     p_history_runs bigint[], p_history_firsts integer[], p_history_events text[],
-    p_sent_ids text[], p_sent_ats double precision[], p_sent_messages text[]
+    p_sent_ids text[], p_sent_ats double precision[], p_sent_messages text[],
+    p_claimer text
 ) RETURNS bigint[] LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
@@ -121,6 +122,13 @@ BEGIN
         INSERT INTO {schema}.message (id, sent_at, message)
         SELECT m.* FROM unnest(p_sent_ids, p_sent_ats, p_sent_messages) m (id, sent_at, message)
         ON CONFLICT DO NOTHING;
+    END IF;
+    IF p_claimer IS NOT NULL THEN
+        -- Who ends the session waits for this, and then sees what it holds.
+        PERFORM FROM {schema}.session WHERE session = p_claimer FOR KEY SHARE;
+        IF NOT FOUND THEN
+            INSERT INTO {schema}.session (session, expires_at) VALUES (p_claimer, '-Infinity') ON CONFLICT DO NOTHING;
+        END IF;
     END IF;
     RETURN v_new;
 END
