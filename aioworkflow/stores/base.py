@@ -83,11 +83,14 @@ class Group(msgspec.Struct, kw_only=True, gc=False):
 
     Attributes:
         session: Of the backend that saves it.
+        claims: Whether a task is handed to the session. If others have ended it meanwhile (it was taken for dead), it
+            is on record again after that, as dead, so that what it holds is released unless it is renewed before.
         writes: At most one for each run.
         linked: Indices into ``writes`` of those that stand or fall together (a run and its successor).
     """
 
     session: str
+    claims: bool = False
     writes: Sequence[ProcessWrite]
     linked: Sequence[tuple[int, ...]] = ()
 
@@ -212,7 +215,11 @@ class Store(Protocol):
         ...
 
     async def end_session(self, session: str) -> None:
-        """Forget a session; its own at the end, or a dead one whose tasks have been released. Harmless if unknown."""
+        """Forget a session; its own at the end, or a dead one whose tasks have been released. Harmless if unknown.
+
+        A group of that session which was under way when this was called has been saved when it returns, or puts the
+        session on record again.
+        """
 
     async def held_by(self, session: str, *, limit: int = 500) -> Sequence[str]:
         """Return ids of open runs in which a task that was handed to this session is unanswered."""

@@ -7,6 +7,7 @@ belong to a :class:`MemoryDatabase`, so a store can be closed and another opened
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -241,6 +242,8 @@ class MemoryStore:
         )
         self._count_write(database)
         skipped = set(refused)
+        if group.claims:
+            database.sessions.setdefault(group.session, -math.inf)
         for index, write in enumerate(group.writes):
             if index not in skipped:
                 database.save(write)

@@ -28,6 +28,7 @@ from aioworkflow.result import ActivityCompleted
 from aioworkflow.stores.base import Due, Group
 from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
 from aioworkflow.stores.sqlite import SQLiteStore
+from aioworkflow.task import DecisionTask
 from aioworkflow.testing import ManualClock
 from aioworkflow.testing.conformance.backend.expect import every, kinds, one
 from aioworkflow.testing.conformance.backend.lab import Lab
@@ -167,6 +168,44 @@ async def test_a_session_is_renewed_when_the_database_is_back(
     with caplog.at_level(logging.WARNING):
         await store.next_call("renew_session", 3)
     assert "upkeep of sessions failed, will try again" in caplog.text
+
+
+async def test_who_was_taken_for_dead_and_goes_on_is_known_when_it_dies(lab: Lab, database: MemoryDatabase) -> None:
+    async with open_lab(MemoryStore(database), like=lab, session_check_seconds=1000.0) as slow:
+        await slow.begin(slow.schedule("a"), slow.schedule("b"))
+        first = await slow.poll_activity()
+        async with open_lab(MemoryStore(database), like=lab, lease_clock=much_later()) as alive:
+            task = await alive.poll_decision()
+            assert one(task.events, ActivityTimedOutEvent).started_event_id == first.started_event_id
+            second = await slow.poll_activity()
+            await alive.backend.complete_decision_task(task.token)
+            timed_out = every((await alive.poll_decision()).events, ActivityTimedOutEvent)
+            assert timed_out[-1].started_event_id == second.started_event_id
+
+
+async def test_what_a_session_takes_while_it_is_ended_is_released(lab: Lab, database: MemoryDatabase) -> None:
+    store = ScriptedStore(MemoryStore(database))
+    hold = store.hold("end_session")
+
+    async def next_decision() -> DecisionTask:
+        async with open_lab(store, like=lab, lease_clock=much_later()) as alive:
+            return await alive.poll_decision()
+
+    async with open_lab(MemoryStore(database), like=lab, session_check_seconds=1000.0) as slow:
+        await slow.begin(slow.schedule("a"))
+        deciding = asyncio.create_task(next_decision())
+        await hold.reached.wait()
+        taken = await slow.poll_activity()
+        hold.release()
+        timed_out = one((await deciding).events, ActivityTimedOutEvent)
+        assert timed_out.started_event_id == taken.started_event_id
+
+
+def much_later() -> ManualClock:
+    """Return a clock by which all leases have run out."""
+    clock = ManualClock()
+    clock.advance_to(4e9)
+    return clock
 
 
 async def test_a_release_that_fails_is_tried_again(lab: Lab, database: MemoryDatabase) -> None:

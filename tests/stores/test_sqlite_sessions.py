@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from aioworkflow.stores.base import Group
 from aioworkflow.stores.sqlite import SQLiteStore, sessions
-from aioworkflow.testing.conformance.store.tools import NOW
+from aioworkflow.testing.conformance.store.tools import NOW, head, write
 
 HOLDS_A_SESSION = """
 import asyncio, sys
@@ -48,6 +49,21 @@ def lock_files(path: Path) -> set[str]:
 
 async def dead(store: SQLiteStore, now: float = NOW) -> list[str]:
     return list(await store.renew_session("one", now=now, expires_at=now + 10))
+
+
+async def test_who_comes_back_after_it_was_ended_has_a_lock_again(store: SQLiteStore, path: Path) -> None:
+    other = SQLiteStore(path)
+    await other.open()
+    await other.renew_session("two", now=NOW, expires_at=NOW + 99)
+    await store.end_session("two")
+    await other.commit(Group(session="two", claims=True, writes=[write(head())]))
+    assert await dead(store) == ["two"]
+    assert lock_files(path) == {"one.lock"}
+    await other.renew_session("two", now=NOW, expires_at=NOW + 99)
+    assert await dead(store) == []
+    assert lock_files(path) == {"one.lock", "two.lock"}
+    await other.close()
+    assert await dead(store) == ["two"], "long before its lease runs out"
 
 
 async def test_a_killed_process(store: SQLiteStore, path: Path) -> None:

@@ -287,7 +287,9 @@ class Batch:
         index = {id(pending): position for position, pending in enumerate(order)}
         linked = [(index[id(p)], index[id(p.successor)]) for p in order if p.successor is not None]
         now = self._now
-        return Group(session=self._session, writes=[p.write(now) for p in order], linked=linked), order
+        claims = any(p.handovers for p in order)
+        writes = [p.write(now) for p in order]
+        return Group(session=self._session, claims=claims, writes=writes, linked=linked), order
 
     def _handle(self, run: CachedRun | None, pending: PendingRun, request: Request) -> Outcome:
         return handle(

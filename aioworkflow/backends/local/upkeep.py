@@ -153,6 +153,7 @@ class Upkeep:
         for session in dead:
             released = await self.release(session)
             await self._store.end_session(session)
+            released += await self.release(session)  # what it was about to take meanwhile: it may only have been slow
             await self.deliver_messages(older_than=math.inf)
             _logger.warning(
                 "session %s is gone; %d of its processes were told that their tasks timed out", session, released

@@ -126,10 +126,14 @@ SELECT message FROM message WHERE sent_at < ? ORDER BY sent_at, id LIMIT ?
 SELECT expires_at FROM session WHERE session = ?
 
 -- renew_session --
-UPDATE session SET expires_at = ? WHERE session = ?
+-- One that was put on record as dead has no lock any more, and is made anew.
+UPDATE session SET expires_at = ? WHERE session = ? AND expires_at > 0
 
 -- insert_session --
-INSERT INTO session (session, expires_at, locked) VALUES (?, ?, ?)
+INSERT OR REPLACE INTO session (session, expires_at, locked) VALUES (?, ?, ?)
+
+-- record_session --
+INSERT OR IGNORE INTO session (session, expires_at, locked) VALUES (?, 0, 0)
 
 -- other_sessions --
 SELECT session, expires_at, locked FROM session WHERE session <> ? ORDER BY session

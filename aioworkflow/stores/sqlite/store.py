@@ -87,7 +87,8 @@ class SQLiteStore:
         """Save the writes whose guard holds; return the indices of those refused."""
         writes = [EncodedWrite(write) for write in group.writes]
         linked = [tuple(indices) for indices in group.linked]
-        return await self._call(lambda: self._writer.commit(writes, linked))
+        claimer = group.session if group.claims else None
+        return await self._call(lambda: self._writer.commit(writes, linked, claimer))
 
     async def load(self, run_ids: Sequence[str]) -> dict[str, StoredProcess]:
         """Return the runs that exist, by run id."""

@@ -53,14 +53,22 @@ class Writer:
         self._data_version = self._read_data_version()
         self._changed = False
 
-    def commit(self, writes: Sequence[EncodedWrite], linked: Sequence[Sequence[int]]) -> list[int]:
-        """Save what stands in one transaction; return the indices of the rest."""
+    def commit(self, writes: Sequence[EncodedWrite], linked: Sequence[Sequence[int]], claimer: str | None) -> list[int]:
+        """Save what stands in one transaction; return the indices of the rest.
+
+        Args:
+            writes: What to save.
+            linked: Indices of writes that stand or fall together.
+            claimer: The session that tasks are handed to, if any are.
+        """
         try:
             with transaction(self._connection, QUERIES["begin"]):
                 self._notice_others()
                 refused = self._refused(writes, linked)
                 skipped = set(refused)
                 known = self._save([write for index, write in enumerate(writes) if index not in skipped])
+                if claimer is not None:
+                    self._connection.execute(QUERIES["record_session"], (claimer,))
         except BaseException:
             self._forget()
             raise

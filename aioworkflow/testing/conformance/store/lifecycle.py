@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from ....backend import ProcessFilter
 from ....errors import BackendClosedError
-from ....stores.base import Store, TaskKind
+from ....stores.base import Group, Store, TaskKind
 from ....types import ActivityType, TypeRef
 from .tools import (
     NOW,
@@ -215,6 +215,25 @@ async def keeps_sessions_by_lease(new_store: NewStore) -> None:
         )
 
 
+async def puts_who_claims_on_record(new_store: NewStore) -> None:
+    async with store_on(new_store) as one, store_on(new_store) as two:
+
+        async def dead() -> list[str]:
+            return list(await two.renew_session("two", now=NOW, expires_at=NOW + 10))
+
+        await one.commit(Group(session="one", writes=[write(head("run-1"))]))
+        expect(await dead(), [], "who claims nothing is not put on record")
+        await one.commit(Group(session="one", claims=True, writes=[write(head("run-2"))]))
+        expect(await dead(), ["one"], "who claims is, as dead")
+        expect(list(await one.renew_session("one", now=NOW, expires_at=NOW + 10)), [], "until it shows that it lives")
+        await one.commit(Group(session="one", claims=True, writes=[write(head("run-3"))]))
+        expect(await dead(), [], "then it lives")
+        await two.end_session("one")
+        expect(await dead(), [], "if it is ended it is forgotten")
+        await one.commit(Group(session="one", claims=True, writes=[write(head("run-4"))]))
+        expect(await dead(), ["one"], "but not if it goes on")
+
+
 CHECKS: tuple[StoreCheck, ...] = (
     keeps_everything_when_closed,
     opens_again,
@@ -225,4 +244,5 @@ CHECKS: tuple[StoreCheck, ...] = (
     races_for_a_run,
     notices_other_writers,
     keeps_sessions_by_lease,
+    puts_who_claims_on_record,
 )
