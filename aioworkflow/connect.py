@@ -12,7 +12,8 @@ Options follow a question mark: ``sqlite:///orders.db?synchronous=NORMAL&poll_se
 (FULL or NORMAL) and ``busy_timeout`` (seconds), see :class:`aioworkflow.stores.sqlite.SQLiteStore`. PostgreSQL takes
 ``schema``, ``connections``, ``timeout`` (seconds) and ``pooler`` (SESSION or TRANSACTION), see
 :class:`aioworkflow.stores.postgres.PostgresStore`, and what asyncpg takes, like ``sslmode``. Those three take the
-numbers of :class:`aioworkflow.backends.local.LocalOptions`. ``swf`` takes ``region``, ``profile`` and
+numbers of :class:`aioworkflow.backends.local.LocalOptions`, ``limits=swf`` for Amazon's limits, and single ones, as
+``limit_payload=100000`` (see :class:`aioworkflow.backends.local.Limits`). ``swf`` takes ``region``, ``profile`` and
 ``endpoint_url``, which are found as by all tools of AWS if they are not given, and the settings of
 :class:`aioworkflow.backends.swf.SWFOptions` that are numbers, texts or ``true`` and ``false``; ``none`` is None.
 """
@@ -20,13 +21,14 @@ numbers of :class:`aioworkflow.backends.local.LocalOptions`. ``swf`` takes ``reg
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from .backend import Backend
-from .backends.local import Clock, LocalBackend, LocalOptions
+from .backends.local import SWF_LIMITS, Clock, Limits, LocalBackend, LocalOptions
 from .checks import show
 from .errors import InvalidRequestError
 from .stores.base import Store
@@ -63,14 +65,25 @@ def connect(url: str, *, clock: Clock | None = None) -> Backend:
     if parts.fragment:
         raise _nonsense(url, "there is something after a '#'")
     options = _Options(url, parts.query)
+    settings = _local_options(options)
+    store = _STORES[parts.scheme](url, parts, options)
+    options.finish()
+    return LocalBackend(store, settings, clock=clock)
+
+
+def _local_options(options: _Options) -> LocalOptions:
     numbers: dict[str, Any] = {
         field.name: options.number(field.name, whole=field.type == "int")
         for field in fields(LocalOptions)
         if field.type in ("int", "float") and field.name in options
     }
-    store = _STORES[parts.scheme](url, parts, options)
-    options.finish()
-    return LocalBackend(store, LocalOptions(**numbers), clock=clock)
+    limits: dict[str, Any] = {
+        field.name: options.setting(f"limit_{field.name}", str(field.type))
+        for field in fields(Limits)
+        if f"limit_{field.name}" in options
+    }
+    usual = SWF_LIMITS if "limits" in options and options.choice("limits", "SWF") else Limits()
+    return LocalOptions(limits=replace(usual, **limits), **numbers)
 
 
 def _memory(url: str, parts: SplitResult, options: _Options) -> Store:
@@ -209,4 +222,9 @@ class _Options:
 
 
 def _nonsense(url: str, why: str) -> InvalidRequestError:
-    return InvalidRequestError(f"{show(url)} is no backend URL: {why}. It must be like {_FORMS}")
+    return InvalidRequestError(f"{show(_without_password(url))} is no backend URL: {why}. It must be like {_FORMS}")
+
+
+def _without_password(url: str) -> str:
+    url = re.sub(r"(//[^/:@]*:)[^/]*@", r"\1…@", url)
+    return re.sub(r"([?&]password=)[^&]*", r"\1…", url)

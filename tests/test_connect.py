@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aioworkflow.backends.local import LocalBackend
+from aioworkflow.backends.local import SWF_LIMITS, Limits, LocalBackend, LocalOptions
 from aioworkflow.backends.swf import SWFBackend, SWFOptions
 from aioworkflow.backends.swf.clients import Access
 from aioworkflow.connect import connect
@@ -67,6 +68,19 @@ def test_options_reach_store_and_backend() -> None:
     assert local("memory://?lease_seconds=3")._options.lease_seconds == 3.0
 
 
+@pytest.mark.parametrize(
+    ("query", "limits"),
+    [
+        ("", Limits()),
+        ("limits=swf", SWF_LIMITS),
+        ("limit_tags=9&limit_events=10&limit_execution_timeout=1.5", Limits(tags=9, events=10, execution_timeout=1.5)),
+        ("limit_tags=7&limits=SWF&limit_execution_timeout=none", replace(SWF_LIMITS, tags=7, execution_timeout=None)),
+    ],
+)
+def test_limits_reach_the_backend(query: str, limits: Limits) -> None:
+    assert local(f"memory://?poll_seconds=3&{query}")._options == LocalOptions(poll_seconds=3, limits=limits)
+
+
 def test_a_clock_reaches_the_backend() -> None:
     clock = ManualClock()
     assert local("memory://", clock=clock)._clock is clock
@@ -92,7 +106,12 @@ def test_a_clock_reaches_the_backend() -> None:
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:///a%00b", "cannot hold U"),
         ("sqlite:///x.db?sync=FULL", "there is no option 'sync'"),
-        ("sqlite:///x.db?limits=1&=2", "there is no option 'limits', ''"),
+        ("sqlite:///x.db?limit=1&=2", "there is no option 'limit', ''"),
+        ("sqlite:///x.db?limits=none", "limits must be SWF, not 'none'"),
+        ("memory://?limit_tags=few", "limit_tags must be a whole number above 0, not 'few'"),
+        ("memory://?limit_tags=none", "limit_tags must be a whole number above 0, not 'none'"),
+        ("memory://?limit_names=3", "there is no option 'limit_names'"),
+        ("swf://domain?limits=swf", "there is no option 'limits'"),
         ("memory://?synchronous=FULL", "there is no option 'synchronous'"),
         ("sqlite:///x.db?synchronous=OFF", "synchronous must be FULL or NORMAL, not 'OFF'"),
         ("sqlite:///x.db?synchronous=", "synchronous must be FULL or NORMAL, not ''"),
@@ -117,6 +136,21 @@ def test_a_url_that_makes_no_sense_is_refused_and_the_right_forms_are_shown(url:
     with pytest.raises(InvalidRequestError, match=message) as caught:
         connect(url)
     assert "sqlite:///relative.db" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:s3cret@host/db#part",
+        "postgresql://ada:s3cret@host:5432/db?poll_seconds=soon",
+        "postgresql://ada:s3:cr@s3cret@host/db#part",
+        "postgresql://host/db?user=ada&password=s3cret&poll_seconds=soon",
+    ],
+)
+def test_a_password_is_not_shown(url: str) -> None:
+    with pytest.raises(InvalidRequestError, match="ada") as caught:
+        connect(url)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_swf_takes_a_domain_and_settings_of_any_kind() -> None:

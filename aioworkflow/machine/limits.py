@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..checks import check_duration, show
+from ..errors import InvalidRequestError
+
 __all__ = ["SWF_LIMITS", "Limits"]
 
 
@@ -37,6 +40,25 @@ class Limits:
     open_children: int = 100_000
     execution_timeout: float | None = None
 
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise InvalidRequestError(f"the limit {name} must be an int of at least {least}, not {show(value)}")
+        if check_duration(self.execution_timeout, "the limit execution_timeout") == 0:
+            raise InvalidRequestError("the limit execution_timeout must be more than 0 seconds, or None")
+
+
+_LEAST = {
+    "payload": 0,
+    "heartbeat_details": 0,
+    "tags": 0,
+    "decisions": 1,
+    "events": 10,
+    "open_activities": 0,
+    "open_timers": 0,
+    "open_children": 0,
+}
 
 SWF_LIMITS = Limits(
     payload=32_768,

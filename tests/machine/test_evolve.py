@@ -154,6 +154,8 @@ def test_no_event_but_these_changes_anything_else() -> None:
         "CancelActivityFailedEvent",
         "StartTimerFailedEvent",
         "CancelTimerFailedEvent",
+        "UnknownEvent",  # this and those of Lambda come from Amazon only
+        *(name for name in events.__all__ if "Lambda" in name),
     }
     assert {kind.__name__ for kind in get_args(events.AnyEvent)} == untouched | {kind.__name__ for kind in _CHANGES}
     assert untouched.isdisjoint(kind.__name__ for kind in _CHANGES)

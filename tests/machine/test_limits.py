@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import Any
 
 import pytest
 
+from aioworkflow.errors import InvalidRequestError
 from aioworkflow.machine.limits import SWF_LIMITS, Limits
 
 
@@ -35,3 +38,29 @@ def test_limits_are_a_value() -> None:
     assert Limits(tags=3) == Limits(tags=3) != Limits()
     with pytest.raises(dataclasses.FrozenInstanceError):
         SWF_LIMITS.tags = 6  # type: ignore[misc]
+
+
+def test_limits_may_be_narrow() -> None:
+    least = Limits(payload=0, tags=0, decisions=1, events=10, open_activities=0, execution_timeout=0.5)
+    assert (least.events, least.execution_timeout) == (10, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("payload", -1, "payload must be an int of at least 0, not -1"),
+        ("heartbeat_details", math.inf, "heartbeat_details must be an int of at least 0, not inf"),
+        ("tags", None, "tags must be an int of at least 0, not None"),
+        ("decisions", 0, "decisions must be an int of at least 1, not 0"),
+        ("events", 9, "events must be an int of at least 10, not 9"),
+        ("open_activities", "7", "open_activities must be an int of at least 0, not '7'"),
+        ("open_timers", True, "open_timers must be an int"),
+        ("open_children", 1.0, "open_children must be an int"),
+        ("execution_timeout", 0, "execution_timeout must be more than 0 seconds, or None"),
+        ("execution_timeout", math.nan, "execution_timeout must be 0 to 99999999 seconds, not nan"),
+        ("execution_timeout", "1", "execution_timeout must be seconds"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(name: str, value: Any, message: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"^the limit {message}"):
+        Limits(**{name: value})
