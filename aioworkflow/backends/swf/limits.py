@@ -127,8 +127,14 @@ def check_tags(value: Any, field: str = "tags") -> list[str]:
 
 
 def check_reason(value: Any, field: str = "reason") -> str:
-    """Check a reason; those of decisions and results are cut to the limit when they are made."""
-    return check_text(value, field, REASON_LIMIT)
+    """Return a reason. Those of decisions and results are cut to 256 characters when they are made; here one is cut,
+    visibly, if Amazon SWF may count more than that: it is for people, and not worth failing for.
+    """
+    text = check_any_text(value, field, REASON_LIMIT)
+    if length(text) <= REASON_LIMIT:
+        return text
+    units = text.encode("utf-16-le")[: 2 * (REASON_LIMIT - 1)]
+    return units.decode("utf-16-le", "ignore") + "…"
 
 
 def check_page_size(value: Any) -> int:

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from aioworkflow.backends.swf.decode_events import EVENTS, decode_event
+from aioworkflow.decision import RecordMarkerDecision
 from aioworkflow.errors import BackendError
 from aioworkflow.event import (
     ActivityAbortedEvent,
@@ -39,6 +40,7 @@ from aioworkflow.event import (
     UnknownEvent,
 )
 from aioworkflow.process import Process
+from aioworkflow.rules import RuleWorkflow, on_event, on_started
 from aioworkflow.types import ChildPolicy, ProcessRef, TimeoutType, TypeRef
 from tests.backends.swf.service_model import MODEL
 
@@ -227,12 +229,28 @@ def test_an_event_of_the_future_is_unknown() -> None:
     assert decode_event(wire("MoonRisen")) == UnknownEvent(event_id=5, timestamp=WHEN, name="MoonRisen")
 
 
-def test_a_process_passes_over_what_it_does_not_know() -> None:
+class Watcher(RuleWorkflow):
+    """Decides on what it does not know only where it says so."""
+
+    @on_started
+    def begin(self, process: Process, event: ProcessStartedEvent) -> RecordMarkerDecision:
+        return RecordMarkerDecision("begun")
+
+    @on_event(UnknownEvent)
+    def wonder(self, process: Process, event: UnknownEvent) -> RecordMarkerDecision:
+        return RecordMarkerDecision(event.name)
+
+
+async def test_deciders_pass_over_what_they_do_not_know() -> None:
     start = decode_event(wire("WorkflowExecutionStarted", {"workflowType": {"name": "W", "version": "1"}}, 1))
-    lambdas = [decode_event(literal["wire"] | {"eventId": 3}) for literal in (LITERALS["LambdaFunctionScheduled"],)]
-    process = Process(ProcessRef("p", "r"), [start, decode_event(wire("MoonRisen", {}, 2)), *lambdas])
-    assert [event.event_id for event in process.new_events] == [1, 2, 3]
+    lambdas = [name for name in LITERALS if "LambdaFunction" in name]
+    strange = [decode_event(LITERALS[name]["wire"] | {"eventId": 2 + at}) for at, name in enumerate(lambdas)]
+    risen = decode_event(wire("MoonRisen", {}, 2 + len(lambdas)))
+    process = Process(ProcessRef("p", "r"), [start, *strange, risen])
+    assert len(strange) == 7
+    assert list(process.new_events) == [start, *strange, risen]
     assert process.is_idle
+    assert await Watcher().decide(process) == [RecordMarkerDecision("begun"), RecordMarkerDecision("MoonRisen")]
 
 
 @pytest.mark.parametrize(

@@ -278,7 +278,6 @@ TOO_LONG: dict[str, tuple[Callable[[], Decision], str]] = {
     "signal": (lambda: SignalProcessDecision("p", ASTRAL), "signal must have at most 256"),
     "target": (lambda: RequestCancelProcessDecision(ASTRAL), "process id must have at most 256"),
     "run": (lambda: SignalProcessDecision(ProcessRef("p", "🎈" * 33), "s"), "process run id .* at most 64"),
-    "reason": (lambda: FailProcessDecision(ASTRAL), "reason must have at most 256"),
     "task list": (lambda: ScheduleActivityDecision("A", id="a", task_list=ASTRAL), "task_list must have at most 256"),
     "a tag": (lambda: ContinueAsNewDecision(tags=["a", ASTRAL]), r"tags\[1\] must have at most 256"),
     "many tags": (
@@ -307,6 +306,11 @@ def test_what_is_just_short_enough_is_taken() -> None:
     ]
     for decision in decisions:
         assert accepts("RespondDecisionTaskCompleted", complete_decision_task("token", [decision]))
+
+
+def test_a_reason_is_cut_rather_than_refused() -> None:
+    (encoded,) = encode_decisions([FailProcessDecision(ASTRAL)])
+    assert encoded["failWorkflowExecutionDecisionAttributes"] == {"reason": "🎈" * 127 + "…"}
 
 
 def test_the_cause_of_a_refused_decision_is_chained() -> None:

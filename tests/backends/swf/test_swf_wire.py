@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aioworkflow import payload
-from aioworkflow.backends.swf.limits import length
+from aioworkflow.backends.swf.limits import check_reason, length
 from aioworkflow.backends.swf.wire import (
     aborted_details,
     cut_details,
@@ -150,8 +150,7 @@ def test_details_of_a_heartbeat_are_text() -> None:
 @example("why", {"aborted": {"reason": "other"}})
 @example(None, {"aborted": {"reason": "other"}})
 def test_reason_and_details_come_back(reason: str | None, value: object) -> None:
-    if reason is not None and length(reason) > 256:
-        reason = reason[:128]
+    reason = None if reason is None else check_reason(reason)  # which may cut it
     details = payload.encode_optional(value)
     text = aborted_details(reason, details)
     assert ((None, None) if text is None else read_aborted_details(text)) == (reason, details)
