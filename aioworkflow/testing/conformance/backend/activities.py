@@ -247,8 +247,8 @@ async def a_worker_need_not_stop(lab: Lab) -> None:
     await lab.backend.complete_activity_task(first.token, ActivityCompleted(1))
     await lab.backend.complete_activity_task(second.token, ActivityFailed(reason="r"))
     events = await lab.history(process)
-    equal(one(events, ActivityCompletedEvent).scheduled_event_id, first.scheduled_event_id, "what completed")
-    equal(one(events, ActivityFailedEvent).scheduled_event_id, second.scheduled_event_id, "what failed")
+    equal(one(events, ActivityCompletedEvent).started_event_id, first.started_event_id, "what completed")
+    equal(one(events, ActivityFailedEvent).started_event_id, second.started_event_id, "what failed")
 
 
 @check("3.2")

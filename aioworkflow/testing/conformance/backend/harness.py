@@ -27,6 +27,7 @@ class Feature(enum.Enum):
     CANCELLABLE_POLLS = "loses no task when a poll is cancelled (polls_can_be_cancelled)"
     PUSHED_INTERRUPTIONS = "tells holders of activity tasks at once that they are canceled or closed"
     PRIORITIES = "hands out tasks strictly by priority, then by age"
+    JOINED_FILTERS = "looks for processes by several conditions at once"
     CHOICES = "decides as machine/handle.py says where no source tells what Amazon SWF does"
 
 

@@ -123,8 +123,8 @@ async def requests_at_once_are_all_kept(lab: Lab) -> None:
     equal([event.event_id for event in events], list(range(1, len(events) + 1)), "the event ids")
     signals = sorted(event.input for event in every(events, ProcessSignaledEvent))
     equal(signals, list(range(15)), "the signals")
-    results = {event.scheduled_event_id: event.result for event in every(events, ActivityCompletedEvent)}
-    expected = {task.scheduled_event_id: number for number, task in enumerate(tasks)}
+    results = {event.started_event_id: event.result for event in every(events, ActivityCompletedEvent)}
+    expected = {task.started_event_id: number for number, task in enumerate(tasks)}
     equal(results, expected, "the results")
     await lab.expect_scheduled(process, 2)
     for other in others:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ....backend import ProcessFilter
+from ....backend import ProcessFilter, ProcessInfo
 from ....decision import CompleteProcessDecision, FailProcessDecision, RecordMarkerDecision
 from ....errors import InvalidRequestError, UnknownProcessError
 from ....types import ProcessRef, ProcessStatus, TypeRef
 from .check import check
 from .expect import equal, refused, true
+from .harness import Feature
 from .lab import Lab
 
 
@@ -56,12 +57,22 @@ async def an_unknown_process_has_no_history(lab: Lab) -> None:
             await lab.info(unknown)
 
 
+async def _listed(lab: Lab, filter: ProcessFilter) -> list[ProcessInfo]:
+    """Return all that a filter finds; pages may be short."""
+    found: list[ProcessInfo] = []
+    page = await lab.backend.list_processes(filter)
+    found += page.processes
+    while page.next_token is not None:
+        page = await lab.backend.list_processes(filter, page_token=page.next_token)
+        found += page.processes
+    return found
+
+
 async def _expect_listed(lab: Lab, filter: ProcessFilter, *expected: ProcessRef) -> None:
     """Expect a filter to find exactly these, latest start first, and to count them."""
 
     async def listed() -> list[ProcessRef]:
-        page = await lab.backend.list_processes(filter)
-        return [info.process for info in page.processes]
+        return [info.process for info in await _listed(lab, filter)]
 
     async def counted() -> int:
         return await lab.backend.count_processes(filter)
@@ -72,7 +83,7 @@ async def _expect_listed(lab: Lab, filter: ProcessFilter, *expected: ProcessRef)
 
 @check("2.2")
 async def processes_are_found_by_what_they_are(lab: Lab) -> None:
-    """By process id, workflow, version and tag; several conditions must all hold."""
+    """By process id, workflow, version and tag."""
     second = await lab.add_workflow(TypeRef(lab.workflow.name, "2"))
     red, blue = lab.name("red"), lab.name("blue")
     one = await lab.start("one", tags=(red, blue))
@@ -88,12 +99,24 @@ async def processes_are_found_by_what_they_are(lab: Lab) -> None:
     await _expect_listed(lab, ProcessFilter(tag=blue), two, one)
     await _expect_listed(lab, ProcessFilter(tag=red), one)
     await _expect_listed(lab, ProcessFilter(tag=lab.name("re")))
-    await _expect_listed(lab, ProcessFilter(tag=blue, workflow=name, workflow_version="2"), two)
     await _expect_listed(lab, ProcessFilter(process_id=three.process_id), three)
+
+
+@check("promise", Feature.JOINED_FILTERS)
+async def of_several_conditions_all_must_hold(lab: Lab) -> None:
+    """Process id, workflow, version and tag can be asked for together."""
+    second = await lab.add_workflow(TypeRef(lab.workflow.name, "2"))
+    blue = lab.name("blue")
+    await lab.start("one", tags=(blue,))
+    two = await lab.start("two", tags=(blue,), workflow=second)
+    three = await lab.start("three")
+    name = lab.workflow.name
+    await _expect_listed(lab, ProcessFilter(tag=blue, workflow=name, workflow_version="2"), two)
+    await _expect_listed(lab, ProcessFilter(process_id=three.process_id, workflow=name), three)
     await _expect_listed(lab, ProcessFilter(process_id=three.process_id, tag=blue))
 
 
-@check("2.2")
+@check("2.2", Feature.JOINED_FILTERS)
 async def processes_are_found_by_how_they_stand(lab: Lab) -> None:
     """By status, and by being open or closed."""
     workflow = lab.workflow.name
@@ -167,9 +190,9 @@ async def listings_tell_what_info_tells(lab: Lab) -> None:
     """A listing has what ``process_info`` has, except what only that can tell."""
     await lab.begin(CompleteProcessDecision(), word="closed", tags=("a",))
     await lab.start("open")
-    page = await lab.backend.list_processes(ProcessFilter(workflow=lab.workflow.name))
-    equal(len(page.processes), 2, "the number of processes")
-    for listed in page.processes:
+    found = await _listed(lab, ProcessFilter(workflow=lab.workflow.name))
+    equal(len(found), 2, "the number of processes")
+    for listed in found:
         info = await lab.info(listed.process)
         for field in ("process", "workflow", "status", "started_at", "closed_at", "tags", "parent", "cancel_requested"):
             equal(getattr(listed, field), getattr(info, field), field)
