@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias, assert_never
+from typing import Any, TypeAlias
 
 from ...backend import ProcessFilter, StartRequest
 from ...checks import DESCRIPTION_LIMIT, IDENTITY_LIMIT, NAME_LIMIT, VERSION_LIMIT, check_child_policy, show
@@ -351,22 +351,24 @@ def complete_activity_task(token: str, result: ActivityResult) -> tuple[str, Par
     all that is aborted, whether that was asked for or not.
     """
     parameters: Parameters = {"taskToken": _token(token)}
-    match result:
+    given: object = result
+    match given:
         case ActivityCompleted():
-            put_payload(parameters, "result", result.result_json)
+            put_payload(parameters, "result", given.result_json)
             return "RespondActivityTaskCompleted", parameters
         case ActivityFailed():
-            if result.reason is not None:
-                parameters["reason"] = check_reason(result.reason)
-            put_payload(parameters, "details", result.details_json)
+            if given.reason is not None:
+                parameters["reason"] = check_reason(given.reason)
+            put_payload(parameters, "details", given.details_json)
             return "RespondActivityTaskFailed", parameters
         case ActivityAborted():
-            details = aborted_details(result.reason, result.details_json)
+            details = aborted_details(given.reason, given.details_json)
             if details is not None:
                 parameters["details"] = details
             return "RespondActivityTaskCanceled", parameters
-        case _:
-            assert_never(result)
+    raise InvalidRequestError(
+        f"the result must be ActivityCompleted, ActivityAborted or ActivityFailed, not {show(result)}"
+    )
 
 
 def _token(token: Any) -> str:
