@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import anyio
@@ -489,7 +489,9 @@ def _filter(request: Any, *, closed: bool, by_close: bool) -> ProcessFilter:
     times = request.close_time_filter if by_close else request.start_time_filter
     status = getattr(request, "close_status_filter", None)
     after = datetime.fromtimestamp(times.oldest_date, UTC)
-    before = None if times.latest_date is None else datetime.fromtimestamp(times.latest_date, UTC)
+    before = None  # the bounds of the wire both belong to the range, and count milliseconds
+    if times.latest_date is not None:
+        before = datetime.fromtimestamp(times.latest_date, UTC) + timedelta(milliseconds=1)
     return ProcessFilter(
         closed=closed,
         process_id=None if request.execution_filter is None else request.execution_filter.workflow_id,

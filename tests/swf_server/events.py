@@ -6,6 +6,7 @@ other. Rules of presence: what is not set is absent, an id of 0 that means somet
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
@@ -78,11 +79,14 @@ EVENT_NAMES: dict[type[ours.Event], str] = {
 # --- values ---
 
 _RUN_PREFIX, _RUN_SUFFIX = "22X56OQ+", "/AtGx="
+_is_run_id = re.compile("[0-9a-f]{32}").fullmatch
 
 
 def wire_run_id(run: str) -> str:
-    """Return a run id as it looks live, which is not fit for URLs and file names (swf-reference 1.4)."""
-    return f"{_RUN_PREFIX}{run}{_RUN_SUFFIX}" if run else ""
+    """Return a run id as it looks live, which is not fit for URLs and file names (swf-reference 1.4); what is no run id
+    of the machine behind came from the wire as it is.
+    """
+    return f"{_RUN_PREFIX}{run}{_RUN_SUFFIX}" if _is_run_id(run) else run
 
 
 def run_id(wire: str | None) -> str:
