@@ -173,10 +173,12 @@ class Run:
         """What the last turn decided; if that is too much for one answer, it ends with a timer for another turn."""
         decisions: list[Decision] = []
         characters = 0
-        for command in self.commands:
+        last = len(self.commands) - 1
+        for index, command in enumerate(self.commands):
             characters += len(getattr(command.decision, "input_json", None) or "")
-            if decisions and (len(decisions) == _MOST_COMMANDS or characters > _MOST_CHARACTERS):
-                decisions[-1] = StartTimerDecision(0, id=f"{MORE}-{self._last_started}")
+            full = characters > _MOST_CHARACTERS or (len(decisions) == _MOST_COMMANDS - 1 and index < last)
+            if decisions and full:
+                decisions.append(StartTimerDecision(0, id=f"{MORE}-{self._last_started}"))
                 break
             decisions.append(command.decision)
         return decisions
