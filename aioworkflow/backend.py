@@ -141,6 +141,15 @@ class Backend(Protocol):
         """
         ...
 
+    @property
+    def sticky_seconds(self) -> float | None:
+        """How long a decision task should be kept for the worker that has its process in memory, in seconds.
+
+        It then waits at a task list of that worker's own, before any other may take it. None where a history is read
+        at little cost, so that this is not worth the while.
+        """
+        ...
+
     async def register_workflow(self, workflow: WorkflowType) -> None:
         """Make a workflow known.
 

@@ -1,8 +1,10 @@
 """Decisions: how a worker lets workflows decide.
 
 A process is kept after it was decided on, so that the next task need only bring the new events; if something is
-missing, the history is read. A decider that raises loses nothing: the task is tried again after a delay that grows with
-each failure of that process,
+missing, the history is read. So that the next task comes to who keeps the process, decisions can be *sticky*: then it
+waits for some seconds at a task list of the worker's own, before others may take it.
+
+A decider that raises loses nothing: the task is tried again after a delay that grows with each failure of that process,
 for as long as it is valid, and does not take a place meanwhile; then it times out, and the backend hands out another.
 """
 
@@ -12,7 +14,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, TypedDict, cast
 
 from ..backend import Backend
 from ..deciding import decide
@@ -28,7 +30,7 @@ from ..workflow import Workflow
 from .cancellation import take_back
 from .timing import Alarm, BackOff, Clock, Deadlines, persist
 
-__all__ = ["Decisions", "Turn"]
+__all__ = ["Decisions", "Sticky", "Turn"]
 
 logger = logging.getLogger("aioworkflow.worker")
 
@@ -39,6 +41,21 @@ _MOST_RETRIES = 1000
 """More tasks than this do not wait to be tried again; they time out."""
 
 _retry = RetryPolicy(maximum_attempts=None, initial=1.0, maximum_interval=300.0)
+
+
+class Sticky(NamedTuple):
+    """Where decision tasks wait for the worker that has their process in memory, and for how many seconds."""
+
+    task_list: str
+    seconds: float
+
+
+class _Settings(TypedDict, total=False):
+    """What may go with decisions."""
+
+    execution_context: str | None
+    task_list: str
+    task_list_schedule_to_start_timeout: float
 
 
 class Turn:
@@ -99,6 +116,7 @@ class Decisions:
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         ended: Callable[[], None],
         cached_processes: int,
+        sticky: Sticky | None,
         always_replay: bool,
         fail_process: bool,
     ) -> None:
@@ -112,6 +130,7 @@ class Decisions:
         self._spawn = spawn
         self._ended = ended
         self._cached_processes = cached_processes
+        self._sticky = sticky
         self._always_replay = always_replay
         self._fail_process = fail_process
         self._cache: OrderedDict[str, Process] = OrderedDict()
@@ -208,7 +227,7 @@ class Decisions:
             await self._failed(turn, error)
             return False
         try:
-            done = await self._complete(turn, decisions, process.execution_context)
+            done = await self._complete(turn, decisions, process)
         except InvalidRequestError as error:
             await self._failed(turn, error)
             return False
@@ -221,27 +240,28 @@ class Decisions:
         task = turn.task
         process = self._cache.pop(task.process.run_id, None)
         first = task.events[0].event_id
-        if process is not None and first <= process.last_event_id + 1:
-            process.extend(task.events)
-            return process
-        if process is not None:
-            process.release()
-        if first == 1:
-            return Process(task.process, task.events)
-        return Process(
-            task.process,
-            await persist(lambda: self._read(task), what=turn, clock=self._clock, back_off=self._back_off),
-        )
+        known = 0 if process is None else process.last_event_id
+        events: Sequence[AnyEvent] = task.events
+        if first > known + 1:
+            if process is not None:
+                process.release()
+            events = await persist(
+                lambda: self._read(task, known), what=turn, clock=self._clock, back_off=self._back_off
+            )
+        if process is None:
+            return Process(task.process, events)
+        process.extend(events)
+        return process
 
-    async def _read(self, task: DecisionTask) -> Sequence[AnyEvent]:
-        """Read the events before those of the task."""
-        first = task.events[0].event_id
+    async def _read(self, task: DecisionTask, known: int) -> Sequence[AnyEvent]:
+        """Read what is missing between the known events and those of the task; return it together with the latter."""
+        missing = task.events[0].event_id - known - 1
         events: list[AnyEvent] = []
-        async for page in self._backend.history(task.process):
+        async for page in self._backend.history(task.process, after=known):
             events += page
-            if len(events) >= first - 1:
+            if len(events) >= missing:
                 break
-        return [*events[: first - 1], *task.events]
+        return [*events[:missing], *task.events]
 
     def _keep(self, process: Process) -> None:
         if self._cached_processes:
@@ -249,20 +269,17 @@ class Decisions:
             if len(self._cache) > self._cached_processes:
                 self._cache.popitem(last=False)[1].release()
 
-    async def _complete(
-        self, turn: Turn, decisions: Sequence[Decision], execution_context: str | None = None
-    ) -> bool:
+    async def _complete(self, turn: Turn, decisions: Sequence[Decision], process: Process | None = None) -> bool:
         """Send the decisions, trying again after passing faults until the task times out; return whether that worked.
 
         Raises:
             InvalidRequestError: The backend refuses them; the task is open.
         """
         task = turn.task
+        settings = _Settings() if process is None else self._settings(process)
         try:
             await persist(
-                lambda: self._backend.complete_decision_task(
-                    task.token, decisions, execution_context=execution_context
-                ),
+                lambda: self._backend.complete_decision_task(task.token, decisions, **settings),
                 what=turn,
                 clock=self._clock,
                 back_off=self._back_off,
@@ -272,6 +289,15 @@ class Decisions:
         else:
             return True
         return False
+
+    def _settings(self, process: Process) -> _Settings:
+        """Return what goes with the decisions. A worker that stops lets go of its processes."""
+        settings = _Settings(execution_context=process.execution_context)
+        if self._sticky is not None and self._closed:
+            settings["task_list"] = process.started.task_list
+        elif self._sticky is not None:
+            settings["task_list"], settings["task_list_schedule_to_start_timeout"] = self._sticky
+        return settings
 
     async def _failed(self, turn: Turn, error: BaseException) -> None:
         """Log that the decider failed, and see to what comes of it."""

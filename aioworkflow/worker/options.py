@@ -7,6 +7,7 @@ from typing import Literal
 
 from ..checks import check_duration, show
 from ..errors import InvalidRequestError
+from ..types import UNSET, UnsetType
 
 __all__ = ["WorkerOptions"]
 
@@ -24,6 +25,8 @@ class WorkerOptions:
         report_seconds: How long the worker then tries to tell how those ended that it had to cancel.
         on_decider_error: "retry" decides again, after longer and longer delays; "fail_process" fails the process.
         cached_processes: How many processes the deciders keep in memory, so as to read only new events.
+        sticky_seconds: How long a decision task waits for the worker that has its process in memory, before another may
+            take it; None is not at all, UNSET what the backend suggests (5 s on Amazon SWF, else not at all).
         always_replay: Whether coroutine workflows are replayed from history in each turn, to see that they can be.
         heartbeat_fraction: When to heartbeat, as a share of the heartbeat timeout.
         block_seconds: Warn of whatever blocks the event loop for this long; None is not to watch.
@@ -37,6 +40,7 @@ class WorkerOptions:
     report_seconds: float = 5.0
     on_decider_error: Literal["retry", "fail_process"] = "retry"
     cached_processes: int = 1000
+    sticky_seconds: float | UnsetType | None = UNSET
     always_replay: bool = False
     heartbeat_fraction: float = 1 / 3
     block_seconds: float | None = 1.0
@@ -48,6 +52,8 @@ class WorkerOptions:
                 _check_count(value, field, 1)
         _check_count(self.cached_processes, "cached_processes", 0)
         check_duration(self.grace_seconds, "grace_seconds")
+        if self.sticky_seconds is not UNSET and check_duration(self.sticky_seconds, "sticky_seconds") == 0:
+            raise InvalidRequestError("sticky_seconds must be more than 0, or None")
         check_duration(self.report_seconds, "report_seconds", optional=False)
         if check_duration(self.block_seconds, "block_seconds") == 0:
             raise InvalidRequestError("block_seconds must be more than 0, or None")

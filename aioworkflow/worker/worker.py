@@ -29,10 +29,10 @@ from ..activity import Activity, activity_type
 from ..backend import Backend, check_backend
 from ..checks import IDENTITY_LIMIT, check_task_list, check_text, cut, show
 from ..errors import InvalidRequestError
-from ..types import ActivityType, TypeRef, WorkflowType
+from ..types import UNSET, ActivityType, TypeRef, WorkflowType
 from ..workflow import Workflow, workflow_type
 from .activities import Activities
-from .decisions import Decisions
+from .decisions import Decisions, Sticky
 from .heartbeat import Heartbeats
 from .monitor import Monitor
 from .options import WorkerOptions
@@ -213,6 +213,7 @@ class Worker:
             max_threads=options.max_threads or options.max_concurrent_activities,
             report_seconds=options.report_seconds,
         )
+        sticky = self._stickiness()
         self._deciding = Decisions(
             backend,
             self._workflows,
@@ -223,18 +224,31 @@ class Worker:
             spawn=self._spawn_aside,
             ended=self._ended.set,
             cached_processes=options.cached_processes,
+            sticky=sticky,
             always_replay=options.always_replay,
             fail_process=options.on_decider_error == "fail_process",
         )
         self._pollers = [
             *self._make_pollers(
-                self._decision_lists, self._deciding.poll, self._deciding.handle, options.max_concurrent_decisions
+                self._decision_lists if sticky is None else [*self._decision_lists, sticky.task_list],
+                self._deciding.poll,
+                self._deciding.handle,
+                options.max_concurrent_decisions,
             ),
             *self._make_pollers(
                 self._activity_lists, self._acting.poll, self._acting.handle, options.max_concurrent_activities
             ),
         ]
         self._monitor = None if options.block_seconds is None else Monitor(options.block_seconds, self._name_of)
+
+    def _stickiness(self) -> Sticky | None:
+        """Return where this worker wants its processes to come back to, if that is of use and there is room."""
+        options = self.options
+        seconds = self._backend.sticky_seconds if options.sticky_seconds is UNSET else options.sticky_seconds
+        lists = len(self._decision_lists)
+        if seconds is None or not options.cached_processes or not 0 < lists < options.max_concurrent_decisions:
+            return None
+        return Sticky(f"sticky-{uuid.uuid4().hex}", seconds)
 
     def _make_pollers(
         self,

@@ -53,10 +53,14 @@ class ScriptedBackend:
         script: What the next calls of a verb do; nothing is to succeed.
         interrupts: The callback for each token that was handed out.
         events: The history that is read.
+        sticky_seconds: What it suggests.
+        later_lists: Where the decisions that were sent want later tasks of their process, and for how long.
     """
 
     def __init__(self, *, polls_can_be_cancelled: bool = True) -> None:
         self.polls_can_be_cancelled = polls_can_be_cancelled
+        self.sticky_seconds: float | None = None
+        self.later_lists: list[tuple[str | None, float | None]] = []
         self.calls: list[Call] = []
         self.polls: dict[str, int] = defaultdict(int)
         self.script: dict[str, deque[Step]] = defaultdict(deque)
@@ -199,6 +203,7 @@ class ScriptedBackend:
         task_list: str | None = None,
         task_list_schedule_to_start_timeout: float | None = None,
     ) -> None:
+        self.later_lists.append((task_list, task_list_schedule_to_start_timeout))
         await self._call("complete_decision_task", token, decisions)
 
     async def poll_activity_task(

@@ -150,8 +150,8 @@ async def test_a_process_is_kept_and_extended_by_the_new_events(backend: Scripte
     assert "history" not in {call.verb for call in backend.calls}
 
 
-@pytest.mark.parametrize("cached", [0, 1])
-async def test_what_is_missing_is_read(backend: ScriptedBackend, cached: int) -> None:
+@pytest.mark.parametrize(("cached", "known"), [(0, 0), (1, 3)])
+async def test_what_is_missing_is_read_and_no_more(backend: ScriptedBackend, cached: int, known: int) -> None:
     """Nothing is kept, or what is kept does not reach up to the new events."""
     flow = Flow()
     backend.events = [*history(), *next_turn(3)[1:], *next_turn(7)[1:]]
@@ -162,7 +162,7 @@ async def test_what_is_missing_is_read(backend: ScriptedBackend, cached: int) ->
         backend.give(decision_task(next_turn(7)))
         await backend.until(lambda: len(sent(backend)) == 2)
     assert flow.seen == [(3, [1, 2, 3]), (11, [8, 9, 10, 11])]
-    assert [call.value for call in backend.calls if call.verb == "history"] == [0]
+    assert [call.value for call in backend.calls if call.verb == "history"] == [known]
 
 
 async def test_a_history_that_ends_too_early_leaves_the_task_to_others(

@@ -21,6 +21,7 @@ def test_the_defaults_and_the_extremes_are_valid() -> None:
         report_seconds=0,
         on_decider_error="fail_process",
         cached_processes=0,
+        sticky_seconds=None,
         heartbeat_fraction=0.9,
         block_seconds=None,
     )
@@ -38,6 +39,8 @@ def test_the_defaults_and_the_extremes_are_valid() -> None:
         ("max_threads", 0),
         ("cached_processes", -1),
         ("cached_processes", "many"),
+        ("sticky_seconds", 0),
+        ("sticky_seconds", "long"),
         ("grace_seconds", -1),
         ("grace_seconds", float("nan")),
         ("report_seconds", None),

@@ -225,6 +225,11 @@ class LocalBackend:
         return True
 
     @property
+    def sticky_seconds(self) -> float | None:
+        """None: whoever gets a task finds its history in the database."""
+        return None
+
+    @property
     def quiet(self) -> tuple[int, int]:
         """Tell how many requests were made so far, and how many activities are out; what a manual clock goes by."""
         return self._committer.submitted + self._committer.busy, self._deliveries.outstanding
