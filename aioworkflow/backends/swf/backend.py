@@ -257,6 +257,7 @@ class SWFBackend:
             execution_context=execution_context,
             task_list=task_list,
             task_list_schedule_to_start_timeout=task_list_schedule_to_start_timeout,
+            lambda_role=self._options.lambda_role,
         )
         until = self._deadlines.get(token)
         await self._calls("RespondDecisionTaskCompleted", parameters, _task(token), until=until)

@@ -212,12 +212,17 @@ _PREPARE = {
 }
 
 
+def _member(name: str) -> str:
+    """Return the name of the member that holds the attributes of an event of this name."""
+    return f"{name[:1].lower()}{name[1:]}EventAttributes"
+
+
 def _shape(name: str, kind: type[AnyEvent]) -> _Shape:
     fields = msgspec.structs.fields(kind)
     ours = {field.name for field in fields}
     return _Shape(
         kind,
-        f"{name[0].lower()}{name[1:]}EventAttributes",
+        _member(name),
         {wire: reader for wire, reader in _READERS.items() if reader[0] in ours},
         {field.name: _EMPTY[field.type] for field in fields if field.required and field.type in _EMPTY},
         _PREPARE.get(kind),
@@ -256,10 +261,13 @@ def decode_event(wire: Mapping[str, Any]) -> AnyEvent:
 
 
 def _unknown(wire: Mapping[str, Any]) -> UnknownEvent:
-    members = [value for name, value in wire.items() if name not in ("eventId", "eventTimestamp", "eventType")]
+    """Return an event without a name here, with its attributes, or whatever it has in their place."""
+    name = wire["eventType"]
+    others = {key: value for key, value in wire.items() if key not in ("eventId", "eventTimestamp", "eventType")}
+    attributes = others.get(_member(name), others or None)
     return UnknownEvent(
         event_id=wire["eventId"],
         timestamp=read_time(wire["eventTimestamp"]),
-        name=wire["eventType"],
-        attributes_json=msgspec.json.encode(members[0]).decode() if members else None,
+        name=name,
+        attributes_json=None if attributes is None else msgspec.json.encode(attributes).decode(),
     )

@@ -17,13 +17,12 @@ from ...decision import Decision
 from ...errors import InvalidDecisionError, InvalidRequestError, UnknownTaskError
 from ...result import ActivityAborted, ActivityCompleted, ActivityFailed, ActivityResult
 from ...types import ActivityType, ChildPolicy, ProcessRef, ProcessStatus, TypeRef, WorkflowType
-from .encode_decisions import encode_decisions, put_payload, put_process, type_parameters
+from .encode_decisions import encode_decisions, put_payload, put_process, put_role, type_parameters
 from .limits import (
     PAGE_TOKEN_LIMIT,
     PAYLOAD_LIMIT,
     REQUEST_LIMIT,
     RETENTION_LIMIT,
-    ROLE_LIMIT,
     TASK_TOKEN_LIMIT,
     check_name,
     check_page_size,
@@ -92,7 +91,7 @@ def register_workflow(domain: str, workflow: WorkflowType, *, lambda_role: str |
     parameters: Parameters = {"domain": domain, **type_parameters(workflow.ref, "workflow")}
     put_defaults(parameters, PROCESS_SETTINGS, workflow)
     _put_description(parameters, workflow.description)
-    _put_role(parameters, "defaultLambdaRole", lambda_role)
+    put_role(parameters, "defaultLambdaRole", lambda_role)
     return parameters
 
 
@@ -128,7 +127,7 @@ def start_process(domain: str, request: StartRequest, *, lambda_role: str | None
     if request.tags != ():
         parameters["tagList"] = check_tags(request.tags)
     put_settings(parameters, PROCESS_SETTINGS, request)
-    _put_role(parameters, "lambdaRole", lambda_role)
+    put_role(parameters, "lambdaRole", lambda_role)
     return parameters
 
 
@@ -199,7 +198,8 @@ def page(page_size: int | None = None, page_token: str | None = None, *, reverse
 # --- which processes -------------------------------------------------------------------------------------
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_RESOLUTION = timedelta(milliseconds=1)
+_LAST = datetime.max.replace(microsecond=0, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def open_processes(domain: str, filter: ProcessFilter) -> Parameters:
@@ -259,16 +259,19 @@ def _time_filter(after: datetime | None, before: datetime | None) -> Parameters:
     """Return the bounds, the lower inclusive and the upper exclusive; SWF includes both, and counts milliseconds."""
     if after is None and before is None:
         return {}
-    bounds: Parameters = {"oldestDate": _EPOCH if after is None else _aware(after)}
+    bounds: Parameters = {"oldestDate": _EPOCH if after is None else _round_up(after)}
     if before is not None:
-        bounds["latestDate"] = _aware(before) - _RESOLUTION
+        bounds["latestDate"] = max(_EPOCH, _round_up(before) - _MILLISECOND)
     return bounds
 
 
-def _aware(when: Any) -> datetime:
+def _round_up(when: Any) -> datetime:
+    """Return the first whole millisecond that is not before ``when``, nor before 1970."""
     if not isinstance(when, datetime) or when.tzinfo is None:
         raise InvalidRequestError(f"times must be aware datetimes, not {show(when)}")
-    return when
+    if when >= _LAST:
+        return _LAST
+    return _EPOCH + max(0, -((_EPOCH - when) // _MILLISECOND)) * _MILLISECOND
 
 
 # --- tasks -----------------------------------------------------------------------------------------------
@@ -306,14 +309,18 @@ def complete_decision_task(
     execution_context: str | None = None,
     task_list: str | None = None,
     task_list_schedule_to_start_timeout: float | None = None,
+    lambda_role: str | None = None,
 ) -> Parameters:
-    """RespondDecisionTaskCompleted.
+    """RespondDecisionTaskCompleted; ``lambda_role`` is for the children and new runs that the decisions start.
 
     Raises:
         InvalidDecisionError: A decision breaks a rule, or they are too many or too big together.
         UnknownTaskError: The token cannot be one of SWF's.
     """
-    parameters: Parameters = {"taskToken": _token(token), "decisions": encode_decisions(decisions)}
+    parameters: Parameters = {
+        "taskToken": _token(token),
+        "decisions": encode_decisions(decisions, lambda_role=lambda_role),
+    }
     if execution_context is not None:
         parameters["executionContext"] = check_text(execution_context, "execution_context", PAYLOAD_LIMIT)
     if task_list is not None:
@@ -380,8 +387,3 @@ def _token(token: Any) -> str:
 def _put_description(parameters: Parameters, description: str | None) -> None:
     if description is not None:
         parameters["description"] = check_text(description, "description", DESCRIPTION_LIMIT)
-
-
-def _put_role(parameters: Parameters, member: str, role: str | None) -> None:
-    if role is not None:
-        parameters[member] = check_text(role, "lambda_role", ROLE_LIMIT, least=1)

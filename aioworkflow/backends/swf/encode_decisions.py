@@ -29,6 +29,7 @@ from ...errors import InvalidDecisionError, InvalidRequestError
 from ...types import ProcessRef, TypeRef
 from .limits import (
     DECISIONS_LIMIT,
+    ROLE_LIMIT,
     check_name,
     check_payload,
     check_process,
@@ -40,11 +41,15 @@ from .limits import (
 from .settings import ACTIVITY_SETTINGS, PROCESS_SETTINGS, put_settings
 from .wire import seconds
 
-__all__ = ["encode_decisions", "put_payload", "put_process", "type_parameters"]
+__all__ = ["encode_decisions", "put_payload", "put_process", "put_role", "type_parameters"]
 
 
-def encode_decisions(decisions: Sequence[Decision]) -> list[dict[str, object]]:
+def encode_decisions(decisions: Sequence[Decision], *, lambda_role: str | None = None) -> list[dict[str, object]]:
     """Return the decisions of one answer.
+
+    Args:
+        decisions: With ids.
+        lambda_role: Of the children and new runs that they start; SWF hands down none.
 
     Raises:
         InvalidDecisionError: One of them breaks a rule, which the message tells with the place and kind of the
@@ -67,9 +72,12 @@ def encode_decisions(decisions: Sequence[Decision]) -> list[dict[str, object]]:
             )
         name, member, attributes_of = _ENCODERS[kind]
         try:
-            encoded.append({"decisionType": name, member: attributes_of(decision)})
+            attributes = attributes_of(decision)
+            if kind in _STARTING:
+                put_role(attributes, "lambdaRole", lambda_role)
         except InvalidRequestError as error:
             raise InvalidDecisionError(f"decision {index + 1}, a {kind.__name__}: {error}") from error
+        encoded.append({"decisionType": name, member: attributes})
     return encoded
 
 
@@ -85,6 +93,12 @@ def put_process(attributes: dict[str, object], process: ProcessRef) -> None:
     attributes["workflowId"] = process.process_id
     if process.run_id:
         attributes["runId"] = process.run_id
+
+
+def put_role(attributes: dict[str, object], member: str, role: str | None) -> None:
+    """Add the IAM role for Lambda, if there is one."""
+    if role is not None:
+        attributes[member] = check_text(role, "lambda_role", ROLE_LIMIT, least=1)
 
 
 def type_parameters(ref: TypeRef, field: str) -> dict[str, str]:
@@ -188,6 +202,9 @@ def _put_start(attributes: dict[str, object], decision: ContinueAsNewDecision | 
     if decision.tags != ():
         attributes["tagList"] = check_tags(decision.tags)
     put_settings(attributes, PROCESS_SETTINGS, decision)
+
+
+_STARTING = frozenset({ContinueAsNewDecision, StartChildProcessDecision})
 
 
 def _encoder(name: str, attributes_of: Callable[[Any], dict[str, object]]) -> _Encoder:

@@ -33,7 +33,7 @@ class SWFOptions:
         sticky_seconds: What workers are told to do about sticky task lists, see
             :attr:`aioworkflow.backend.Backend.sticky_seconds`; None for no such lists.
         wait_seconds: The longest pause between looks at a process that somebody waits for.
-        lambda_role: The IAM role with which processes started here may call AWS Lambda.
+        lambda_role: The IAM role with which processes started here, and their children, may call AWS Lambda.
     """
 
     register_domain: bool = False

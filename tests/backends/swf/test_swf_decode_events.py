@@ -227,6 +227,9 @@ def test_an_event_of_the_future_is_unknown() -> None:
     assert isinstance(event, UnknownEvent)
     assert event.attributes == {"phase": "full", "at": {"hour": 3}}
     assert decode_event(wire("MoonRisen")) == UnknownEvent(event_id=5, timestamp=WHEN, name="MoonRisen")
+    assert decode_event(wire("MoonRisen") | {"phase": "full"}) == UnknownEvent(
+        event_id=5, timestamp=WHEN, name="MoonRisen", attributes_json='{"phase":"full"}'
+    )
 
 
 class Watcher(RuleWorkflow):

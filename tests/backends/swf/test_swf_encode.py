@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -358,6 +358,29 @@ def test_everything_that_a_request_can_hold_is_used(operation: str) -> None:
     assert set(full) == set(MODEL.operation_model(operation).input_shape.members)
 
 
+AT = datetime(2026, 3, 1, 12, 0, 0, 319_000, tzinfo=UTC)
+TINY = timedelta(microseconds=1)
+TICK = timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "oldest", "latest"),
+    [
+        (AT, AT, AT, AT - TICK),
+        (AT + TINY, AT + TINY, AT + TICK, AT),
+        (AT - TINY, AT - TINY, AT, AT - TICK),
+        (AT.astimezone(timezone(timedelta(hours=9))), None, AT, None),
+        (datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC), EPOCH, EPOCH),
+        (datetime.max.replace(tzinfo=UTC), None, datetime.max.replace(microsecond=0, tzinfo=UTC), None),
+    ],
+)
+def test_times_are_whole_milliseconds(
+    after: datetime, before: datetime | None, oldest: datetime, latest: datetime | None
+) -> None:
+    span = encode.open_processes("shop", ProcessFilter(started_after=after, started_before=before))["startTimeFilter"]
+    assert span == {"oldestDate": oldest} | ({} if latest is None else {"latestDate": latest})
+
+
 # --- what is refused -------------------------------------------------------------------------------------
 
 
@@ -421,6 +444,10 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         "execution_context must be 0 to 32768",
     ),
     "a heartbeat": (lambda: encode.heartbeat_activity_task("t", 7), "details must be JSON text"),  # type: ignore[arg-type]
+    "no result": (
+        lambda: encode.complete_activity_task("t", 7),  # type: ignore[arg-type]
+        "the result must be ActivityCompleted, ActivityAborted or ActivityFailed, not 7",
+    ),
     "a version alone": (listing(workflow_version="2"), "workflow_version without the name of its workflow"),
     "two filters": (
         listing(workflow="W", tag="t"),

@@ -313,6 +313,19 @@ def test_a_reason_is_cut_rather_than_refused() -> None:
     assert encoded["failWorkflowExecutionDecisionAttributes"] == {"reason": "🎈" * 127 + "…"}
 
 
+def test_a_role_is_handed_down_to_children_and_new_runs() -> None:
+    role = "arn:aws:iam::123456789012:role/swf-lambda"
+    decisions = [RecordMarkerDecision("m"), StartChildProcessDecision("W", id="c"), ContinueAsNewDecision()]
+    parameters = complete_decision_task("token", decisions, lambda_role=role)
+    assert accepts("RespondDecisionTaskCompleted", parameters)
+    attributes = [list(encoded.values())[1] for encoded in encode_decisions(decisions, lambda_role=role)]
+    assert attributes == [
+        {"markerName": "m"},
+        {"workflowId": "c", "workflowType": {"name": "W", "version": "1"}, "lambdaRole": role},
+        {"lambdaRole": role},
+    ]
+
+
 def test_the_cause_of_a_refused_decision_is_chained() -> None:
     with pytest.raises(InvalidDecisionError) as raised:
         encode_decisions([CompleteProcessDecision(LONG)])
