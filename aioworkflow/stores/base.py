@@ -11,7 +11,7 @@ stored one is another (another OS process was faster), that write is refused, al
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -22,7 +22,7 @@ from ..machine.requests import Message
 from ..machine.state import Head, OpenItem
 from ..types import UNSET, ActivityType, UnsetType, WorkflowType
 
-__all__ = ["Due", "Group", "ProcessWrite", "Store", "StoredProcess", "TaskKind", "WaitingTask"]
+__all__ = ["Changes", "Due", "Group", "ProcessWrite", "Store", "StoredProcess", "TaskKind", "WaitingTask"]
 
 
 class TaskKind(enum.Enum):
@@ -107,6 +107,18 @@ class Due(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     next_wake_at: float | None = None
 
 
+class Changes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What somebody else has written.
+
+    Attributes:
+        task_lists: Lists in which tasks may wait that did not before; None: any.
+        closed: Ids of runs that may have been closed; None: any.
+    """
+
+    task_lists: Collection[tuple[TaskKind, str]] | None = None
+    closed: Collection[str] | None = None
+
+
 class Store(Protocol):
     """A database of processes.
 
@@ -156,6 +168,10 @@ class Store(Protocol):
         """Return events with ids above ``after``, ascending, at most ``limit``, at least one if there is one."""
         ...
 
+    async def endings(self, run_ids: Sequence[str]) -> dict[str, AnyEvent]:
+        """Return, by run id, the last events of those of the runs that are closed."""
+        ...
+
     async def waiting(
         self, kind: TaskKind, task_list: str, *, limit: int, wanted: int | None = None
     ) -> Sequence[WaitingTask]:
@@ -198,8 +214,8 @@ class Store(Protocol):
         """Return all registered types."""
         ...
 
-    async def changed(self) -> bool:
-        """Tell whether anybody else may have written since this was last asked (or since :meth:`open`); cheap.
+    async def changed(self) -> Changes | None:
+        """Tell what others may have written since this was last asked (or since :meth:`open`), None if nothing; cheap.
 
         A hint: it may come a moment late, and be lost when a connection is.
         """

@@ -19,7 +19,7 @@ from ..event import AnyEvent
 from ..machine.requests import Message
 from ..machine.state import Head, OpenActivity, OpenItem
 from ..types import UNSET, ActivityType, ProcessStatus, TypeRef, WorkflowType
-from .base import Due, Group, ProcessWrite, StoredProcess, TaskKind, WaitingTask
+from .base import Changes, Due, Group, ProcessWrite, StoredProcess, TaskKind, WaitingTask
 from .codec import (
     ListPosition,
     describe,
@@ -276,6 +276,15 @@ class MemoryStore:
         run = self._data().runs.get(run_id)
         return run.events[max(after, 0) : max(after, 0) + max(limit, 1)] if run is not None else []
 
+    async def endings(self, run_ids: Sequence[str]) -> dict[str, AnyEvent]:
+        """Return the last events of those of the runs that are closed."""
+        runs = self._data().runs
+        return {
+            run_id: run.events[-1]
+            for run_id in run_ids
+            if (run := runs.get(run_id)) is not None and not run.open and run.events
+        }
+
     async def waiting(
         self, kind: TaskKind, task_list: str, *, limit: int, wanted: int | None = None
     ) -> Sequence[WaitingTask]:
@@ -337,10 +346,10 @@ class MemoryStore:
         """Return all registered types."""
         return list(self._data().types.values())
 
-    async def changed(self) -> bool:
+    async def changed(self) -> Changes | None:
         """Tell whether another store wrote to the database since this was last asked."""
         before, self._foreign_writes = self._foreign_writes, self._data().revision - self._own_writes
-        return self._foreign_writes != before or len(self._sessions) > 1
+        return Changes() if self._foreign_writes != before or len(self._sessions) > 1 else None
 
     async def renew_session(self, session: str, *, now: float, expires_at: float) -> Sequence[str]:
         """Keep a session alive and return the ids of the dead ones."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 from aioworkflow.backend import ProcessFilter, ProcessInfo
 from aioworkflow.event import AnyEvent
 from aioworkflow.machine.requests import Message
-from aioworkflow.stores.base import Due, Group, Store, StoredProcess, TaskKind, WaitingTask
+from aioworkflow.stores.base import Changes, Due, Group, Store, StoredProcess, TaskKind, WaitingTask
 from aioworkflow.types import ActivityType, WorkflowType
 
 T = TypeVar("T")
@@ -148,7 +148,10 @@ class ScriptedStore:
     async def types(self) -> Sequence[WorkflowType | ActivityType]:
         return await self._do("types", self.inner.types)
 
-    async def changed(self) -> bool:
+    async def endings(self, run_ids: Sequence[str]) -> dict[str, AnyEvent]:
+        return await self._do("endings", lambda: self.inner.endings(run_ids))
+
+    async def changed(self) -> Changes | None:
         return await self._do("changed", self.inner.changed)
 
     async def renew_session(self, session: str, *, now: float, expires_at: float) -> Sequence[str]:

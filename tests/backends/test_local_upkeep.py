@@ -25,7 +25,7 @@ from aioworkflow.event import (
 from aioworkflow.machine.handle import handle
 from aioworkflow.machine.requests import FireDeadlines, Message, SignalProcess, StartDecisionTask
 from aioworkflow.result import ActivityCompleted
-from aioworkflow.stores.base import Due, Group
+from aioworkflow.stores.base import Changes, Due, Group
 from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
 from aioworkflow.stores.sqlite import SQLiteStore
 from aioworkflow.task import DecisionTask
@@ -264,8 +264,8 @@ async def test_noticing_goes_on_when_the_database_is_back(
         async with lab.meanwhile(lambda: lab.closed(process)):
             async with store.calling("changed", 3):
                 store.fail("changed", AWAY, times=2)
-            async with store.calling("load"):
-                store.fail("load", AWAY)
+            async with store.calling("endings"):
+                store.fail("endings", AWAY)
                 await other.backend.terminate_process(process)
             await other.start("another", task_list="elsewhere")
 
@@ -275,8 +275,8 @@ async def test_what_no_hint_tells_of_is_found_all_the_same(lab: Lab, database: M
     """A database that never says that it changed."""
 
     class Silent(MemoryStore):
-        async def changed(self) -> bool:
-            return False
+        async def changed(self) -> Changes | None:
+            return None
 
     async with open_lab(Silent(database), like=lab) as deaf:
         async with deaf.meanwhile(deaf.poll_decision) as decision:
@@ -320,8 +320,8 @@ async def test_ends_that_no_hint_tells_of_are_found_in_turns(
     monkeypatch.setattr(upkeep_module, "_RUNS_PER_LOOK", 2)
 
     class Silent(MemoryStore):
-        async def changed(self) -> bool:
-            return False
+        async def changed(self) -> Changes | None:
+            return None
 
     processes = [await lab.start(f"{number}", task_list="elsewhere") for number in range(5)]
     async with open_lab(Silent(database), like=lab) as deaf:

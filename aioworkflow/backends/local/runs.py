@@ -7,7 +7,7 @@ written, or checked, under the version that it was loaded at, and refused by the
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ...event import AnyEvent
 from ...machine.state import ProcessState
@@ -89,6 +89,13 @@ class RunCache:
         if run is None or run.epoch != self.epoch or run.state.head.process_id != process.process_id:
             return False
         return run.state.head.status is ProcessStatus.OPEN
+
+    def doubt(self, run_ids: Iterable[str]) -> None:
+        """Note that somebody else has written to these runs."""
+        for run_id in run_ids:
+            run = self._runs.get(run_id)
+            if run is not None:
+                run.epoch = -1
 
     def open_run_id(self, process_id: str) -> str | None:
         """Return the id of the cached open run of a process."""

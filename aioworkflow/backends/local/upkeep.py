@@ -16,7 +16,7 @@ import anyio
 
 from ...errors import BackendError
 from ...machine.requests import FireDeadlines, ReleaseTasks, Request
-from ...stores.base import Store
+from ...stores.base import Changes, Store
 from ...types import ProcessRef
 from .clock import Alarm, Clock
 from .committer import Committer
@@ -196,8 +196,9 @@ class Upkeep:
             await self._guarded("the database", self._look)
 
     async def _look(self) -> None:
-        if await self._store.changed():
-            await self.on_foreign_change()
+        changes = await self._store.changed()
+        if changes is not None:
+            await self.on_foreign_change(changes)
         if self._committer.unsure:
             self._committer.unsure = False
             try:
@@ -212,13 +213,23 @@ class Upkeep:
         self._deadline_due.set()
         await self._look_for_closed(self._deliveries.awaited_runs)
 
-    async def on_foreign_change(self) -> None:
-        """Look at everything that a write of somebody else may concern."""
-        self._runs.epoch += 1
-        self._lists.forget_completeness()
+    async def on_foreign_change(self, changes: Changes) -> None:
+        """Look at everything that writes of others may concern."""
+        if changes.task_lists is None:
+            self._lists.forget_completeness()
+            self._deadline_due.set()
+        else:
+            for kind, name in changes.task_lists:
+                if self._lists.has(kind, name):
+                    self._lists.get(kind, name).complete = False
         self._feed()
-        self._deadline_due.set()
-        await self._look_for_closed(self._deliveries.awaited_runs)
+        awaited = self._deliveries.awaited_runs
+        if changes.closed is None:
+            self._runs.epoch += 1
+        else:
+            self._runs.doubt(changes.closed)
+            awaited = [run_id for run_id in awaited if run_id in changes.closed]
+        await self._look_for_closed(awaited)
 
     async def repeat(self) -> None:
         """Do slowly what hints should have brought at once, for ever."""
@@ -243,11 +254,8 @@ class Upkeep:
                 self._committer.feed(task_list)
 
     async def _look_for_closed(self, run_ids: Sequence[str]) -> None:
-        for run_id, stored in (await self._store.load(run_ids)).items() if run_ids else ():
-            head = stored.head
-            if head.closed_at is not None:
-                events = await self._store.history(run_id, after=head.last_event_id - 1, limit=1)
-                self._deliveries.closed(run_id, events[0])
+        for run_id, event in (await self._store.endings(run_ids)).items() if run_ids else ():
+            self._deliveries.closed(run_id, event)
 
     async def _guarded(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
         """Do ``work``; a database that is away is said, and tried again at the next turn."""

@@ -1,9 +1,9 @@
 """Hearing that other stores wrote, and telling them: NOTIFY, as a hint that may be lost.
 
-The channel carries the names of those who wrote. A store tells of its own writes at most so often, with the first one
-at once; and it listens on a connection of its own. Where that cannot work, since a pooler gives each transaction
-another connection, a test message does not arrive: that is said once, and from then on somebody else is taken to have
-written every second.
+The channel carries who wrote and what others should look at. A store tells of its own writes at most so often, with the
+first one at once; and it listens on a connection of its own. Where that cannot work, since a pooler gives each
+transaction another connection, a test message does not arrive: that is said once, and from then on somebody else is
+taken to have written every second.
 """
 
 from __future__ import annotations
@@ -11,17 +11,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, TypeVar
 
 import anyio
 
 from ...errors import BackendError
+from ..base import Changes
 from .connections import Connection, Pool, disconnect
 from .errors import translated
+from .news import News, read_news, write_news
 from .sql import Sql
 
 __all__ = ["Listener"]
+
+T = TypeVar("T")
 
 _logger = logging.getLogger("aioworkflow.postgres")
 
@@ -53,26 +57,31 @@ class Listener:
         self._pool = pool
         self._sql = sql
         self._server = server
-        self._changed = False
+        self._heard: Changes | None = None
+        self._news: News | None = None
         self._hears = False
         self._deaf = False
         self._looked_at = 0.0
         self._told = asyncio.Event()
         self._tested = asyncio.Event()
 
-    def changed(self) -> bool:
-        """Tell whether somebody else wrote, as far as is known, since this was last asked."""
+    def changed(self) -> Changes | None:
+        """Tell what others wrote, as far as is known, since this was last asked."""
         if not self._hears:
             now = asyncio.get_running_loop().time()
             if now < self._looked_at + _BLIND_SECONDS:
-                return False
+                return None
             self._looked_at = now
-            return True
-        changed, self._changed = self._changed, False
-        return changed
+            return Changes()
+        heard, self._heard = self._heard, None
+        return heard
 
-    def tell(self) -> None:
-        """Let others know that this store wrote."""
+    def tell(self, news: News) -> None:
+        """Let others know what this store wrote."""
+        if self._news is None:
+            self._news = news
+        else:
+            self._news.add(news)
         self._told.set()
 
     async def run(self, started: asyncio.Event) -> None:
@@ -99,11 +108,11 @@ class Listener:
         with translated(self._server):
             await connection.add_listener(self._sql.channel, self._hear)
         # What was written before this moment is not told.
-        self._changed = started.is_set()
+        self._heard = Changes() if started.is_set() else None
         self._hears = True
         started.set()
         self._tested.clear()
-        await self._pool.fetch(self._sql["notify"], self._sql.channel, f"test {self.name}")
+        await self._pool.fetch(self._sql["notify"], self._sql.channel, write_news(self.name, News()))
         with anyio.move_on_after(_TEST_SECONDS) as scope:
             await self._tested.wait()
         if scope.cancelled_caught and not lost.is_set():
@@ -119,17 +128,27 @@ class Listener:
         await lost.wait()
 
     def _hear(self, connection: Any, pid: int, channel: str, payload: Any) -> None:
-        if payload == f"test {self.name}":
+        sender, changes = read_news(str(payload))
+        if sender == self.name:
             self._tested.set()
-        elif payload != self.name and not str(payload).startswith("test "):
-            self._changed = True
+        else:
+            self._heard = changes if self._heard is None else _both(self._heard, changes)
 
     async def _tell(self) -> None:
         while True:
             await self._told.wait()
             self._told.clear()
+            news, self._news = self._news or News(), None
             try:
-                await self._pool.fetch(self._sql["notify"], self._sql.channel, self.name)
+                await self._pool.fetch(self._sql["notify"], self._sql.channel, write_news(self.name, news))
             except BackendError as error:
                 _logger.info("others could not be told of a change: %s", error)
             await anyio.sleep(_NOTIFY_SECONDS)
+
+
+def _both(one: Changes, other: Changes) -> Changes:
+    return Changes(task_lists=_union(one.task_lists, other.task_lists), closed=_union(one.closed, other.closed))
+
+
+def _union(one: Collection[T] | None, other: Collection[T] | None) -> Collection[T] | None:
+    return None if one is None or other is None else {*one, *other}

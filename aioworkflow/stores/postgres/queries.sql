@@ -63,6 +63,11 @@ WHERE h.process = p.id AND first_event_id <= $3::int AND first_event_id >= coale
 ), 0)
 ORDER BY first_event_id
 
+-- endings --
+-- Of closed runs, the row of the history that was written last.
+SELECT run_id, (SELECT events FROM {schema}.history WHERE process = id ORDER BY first_event_id DESC LIMIT 1) AS events
+FROM {schema}.process WHERE run_id = ANY ($1::text[]) AND status <> 'OPEN'
+
 -- waiting --
 SELECT run_id, event_id, task_priority, scheduled_at
 FROM {schema}.task JOIN {schema}.process ON process.id = task.process

@@ -17,14 +17,15 @@ from ...errors import BackendClosedError, BackendError, InvalidRequestError
 from ...event import AnyEvent
 from ...machine.requests import Message
 from ...types import ActivityType, WorkflowType
-from ..base import Due, Group, StoredProcess, TaskKind, WaitingTask
-from ..codec import decode_head, decode_item, decode_message, decode_type, encode, encode_type
+from ..base import Changes, Due, Group, StoredProcess, TaskKind, WaitingTask
+from ..codec import decode_events, decode_head, decode_item, decode_message, decode_type, encode, encode_type
 from ..encoded import EncodedWrite
 from . import reader
 from .clock import DatabaseClock
 from .connections import Connection, Pool, disconnect
 from .errors import translated
 from .listener import Listener
+from .news import News, news_of
 from .schema import migrate
 from .sql import Sql, key_text
 from .writer import Writer
@@ -123,7 +124,7 @@ class PostgresStore:
         claimer = group.session if group.claims else None
         refused = await life.unbroken(life.writer.commit(writes, linked, claimer))
         if len(refused) < len(writes):
-            life.listener.tell()
+            life.listener.tell(news_of(writes, refused))
         return refused
 
     async def save_type(self, type: WorkflowType | ActivityType) -> None:
@@ -132,7 +133,7 @@ class PostgresStore:
         ref = type.ref
         life = self._open()
         await life.reads.fetch(self._sql["save_type"], kind, key_text(ref.name), key_text(ref.version), text.decode())
-        life.listener.tell()
+        life.listener.tell(News())
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -160,6 +161,13 @@ class PostgresStore:
         after, limit = max(after, 0), max(limit, 1)
         rows = await life.reads.fetch(self._sql["history"], key_text(run_id), after + 1, after + limit)
         return reader.to_events(rows, after, after + limit)
+
+    async def endings(self, run_ids: Sequence[str]) -> dict[str, AnyEvent]:
+        """Return the last events of those of the runs that are closed."""
+        life = await self._settled()
+        keys = {key_text(run_id): run_id for run_id in run_ids}
+        rows = await life.reads.fetch(self._sql["endings"], _keys(run_ids))
+        return {keys[key]: decode_events(text)[-1] for key, text in rows if text is not None}
 
     async def waiting(
         self, kind: TaskKind, task_list: str, *, limit: int, wanted: int | None = None
@@ -205,8 +213,8 @@ class PostgresStore:
         life = await self._settled()
         return [decode_message(text) for (text,) in await life.reads.fetch(self._sql["outbox"], older_than, limit)]
 
-    async def changed(self) -> bool:
-        """Tell whether another store is known to have written since this was last asked; the database is not asked."""
+    async def changed(self) -> Changes | None:
+        """Tell what others are known to have written since this was last asked; the database is not asked."""
         return self._open().listener.changed()
 
     # --- sessions ----------------------------------------------------------------------------------------------------

@@ -89,6 +89,11 @@ WHERE process = (SELECT id FROM process WHERE run_id = :run_id)
   ), 0) AND :last
 ORDER BY first_event_id
 
+-- endings --
+-- Of closed runs, the row of the history that was written last.
+SELECT run_id, (SELECT events FROM history WHERE history.process = process.id ORDER BY first_event_id DESC LIMIT 1)
+FROM process WHERE run_id IN (SELECT value FROM json_each(?)) AND status <> 'OPEN'
+
 -- waiting_decisions --
 SELECT run_id, scheduled_event_id, task_priority, scheduled_at FROM process
 WHERE task_list = ?

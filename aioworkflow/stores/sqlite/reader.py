@@ -24,7 +24,7 @@ from ..codec import (
 )
 from .sql import QUERIES
 
-__all__ = ["count", "due", "find", "held_by", "history", "outbox", "resolve", "types", "waiting"]
+__all__ = ["count", "due", "endings", "find", "held_by", "history", "outbox", "resolve", "types", "waiting"]
 
 _Conditions = list[tuple[str, tuple[Any, ...]]]
 
@@ -44,6 +44,12 @@ def history(connection: sqlite3.Connection, run_id: str, after: int, limit: int)
     # Each row is the array of one write: joined into one array, they are read in one go.
     arrays = ",".join([text[1:-1] for (text,) in rows])
     return [event for event in decode_events(f"[{arrays}]") if after < event.event_id <= last]
+
+
+def endings(connection: sqlite3.Connection, run_ids: Sequence[str]) -> dict[str, AnyEvent]:
+    """Return the last events of those of the runs that are closed."""
+    rows = connection.execute(QUERIES["endings"], (encode_keys(run_ids),))
+    return {run_id: decode_events(text)[-1] for run_id, text in rows if text is not None}
 
 
 def waiting(connection: sqlite3.Connection, kind: TaskKind, task_list: str, limit: int) -> Sequence[WaitingTask]:

@@ -14,7 +14,7 @@ from ...errors import BackendClosedError, BackendError, StoreError
 from ...event import AnyEvent
 from ...machine.requests import Message
 from ...types import ActivityType, WorkflowType
-from ..base import Due, Group, StoredProcess, TaskKind, WaitingTask
+from ..base import Changes, Due, Group, StoredProcess, TaskKind, WaitingTask
 from ..codec import encode_type, read_page_token
 from ..encoded import EncodedWrite
 from . import reader
@@ -102,6 +102,10 @@ class SQLiteStore:
         """Return events with ids above ``after``."""
         return await self._call(lambda: reader.history(self._connection, run_id, max(after, 0), max(limit, 1)))
 
+    async def endings(self, run_ids: Sequence[str]) -> dict[str, AnyEvent]:
+        """Return the last events of those of the runs that are closed."""
+        return await self._call(lambda: reader.endings(self._connection, run_ids))
+
     async def waiting(
         self, kind: TaskKind, task_list: str, *, limit: int, wanted: int | None = None
     ) -> Sequence[WaitingTask]:
@@ -133,9 +137,9 @@ class SQLiteStore:
         """Return all registered types."""
         return await self._call(lambda: reader.types(self._connection))
 
-    async def changed(self) -> bool:
+    async def changed(self) -> Changes | None:
         """Tell whether another connection wrote since this was last asked."""
-        return await self._call(lambda: self._writer.changed())
+        return Changes() if await self._call(lambda: self._writer.changed()) else None
 
     async def renew_session(self, session: str, *, now: float, expires_at: float) -> Sequence[str]:
         """Keep a session alive and return the ids of the dead ones."""

@@ -87,6 +87,7 @@ async def _expect_closed(store: Store) -> None:
         lambda: store.load(["run-1"]),
         lambda: store.resolve(["process"]),
         lambda: store.history("run-1"),
+        lambda: store.endings(["run-1"]),
         lambda: store.waiting(TaskKind.ACTIVITY, "workers", limit=1),
         lambda: store.due(NOW),
         lambda: store.find(ProcessFilter(), limit=1),
@@ -170,14 +171,14 @@ async def _count_up(store: Store, times: int) -> int:
 
 async def notices_other_writers(new_store: NewStore) -> None:
     async with store_on(new_store) as one:
-        expect(await one.changed(), False, "nobody wrote")
+        expect(await one.changed(), None, "nobody wrote")
         async with store_on(new_store) as two:
             await one.changed()
             await two.changed()
             await start(one, "run-1")
-            expect(await one.changed(), False, "what a store wrote itself is no change")
+            expect(await one.changed(), None, "what a store wrote itself is no change")
             await _expect_told(two, "another store's write is one")
-            expect(await two.changed(), False, "it is told once")
+            expect(await two.changed(), None, "it is told once")
             await start(two, "run-2")
             await start(one, "run-3")
             await _expect_told(one, "a change is told also after a write of one's own")
@@ -188,7 +189,7 @@ async def notices_other_writers(new_store: NewStore) -> None:
 async def _expect_told(store: Store, promise: str) -> None:
     """Ask whether others wrote until the answer is yes: news may take a moment to come."""
     for _ in range(1000):
-        if await store.changed():
+        if await store.changed() is not None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError(f"{promise}: expected to be told within 10 s")

@@ -171,6 +171,21 @@ async def pages_history(new_store: NewStore) -> None:
         expect(paged, list(range(1, 2501)), "the pages are the whole")
 
 
+async def tells_endings(new_store: NewStore) -> None:
+    async with store_on(new_store) as store:
+        await commit(
+            store,
+            write(head("run-1"), events=events(1, 4)),
+            write(closed_head("run-2"), events=events(1, 7)),
+            write(head("run-3"), events=events(1, 2)),
+        )
+        await commit(store, write(closed_head("run-3"), 1, events=events(3, 5)))
+        found = await store.endings(["run-1", "run-2", "run-3", "run-4"])
+        expected = {"run-2": events(7, 7)[0], "run-3": events(5, 5)[0]}
+        expect(found, expected, "the last events of closed runs are told, open and unknown ones are left out")
+        expect(await store.endings([]), {}, "nothing is told where nothing is asked for")
+
+
 async def refuses_other_versions_alone(new_store: NewStore) -> None:
     async with store_on(new_store) as store:
         await start(store, "run-1", "run-2", "run-3")
@@ -381,6 +396,7 @@ CHECKS: tuple[StoreCheck, ...] = (
     saves_what_changes,
     appends_history,
     pages_history,
+    tells_endings,
     refuses_other_versions_alone,
     writes_a_run_once_in_a_group,
     checks_versions_without_writing,
