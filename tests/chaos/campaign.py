@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aioworkflow.activity import activity_type
-from aioworkflow.backend import ProcessFilter
-from aioworkflow.backends.local import LocalBackend
+from aioworkflow.backend import Backend, ProcessFilter
 from aioworkflow.client import Client
 from aioworkflow.connect import connect
 from aioworkflow.stores.base import Store
@@ -78,7 +77,7 @@ async def run(campaign: Campaign, ground: Ground, directory: Path) -> Report:
     """Let it happen, and judge."""
     begun = time.monotonic()
     options = f"lease_seconds={campaign.weather.lease}&session_check_seconds={campaign.weather.lease / 8}"
-    url = f"{ground.url}?{options}"
+    url = f"{ground.url}&{options}"
     crew = Crew(url, directory, campaign.workers)
     storm = Storm(crew, ground, random.Random(f"storm of {campaign.seed}"), campaign.weather)
     async with asyncio.TaskGroup() as tasks:
@@ -99,7 +98,7 @@ async def run(campaign: Campaign, ground: Ground, directory: Path) -> Report:
     return Report(counts=counts, violations=violations)
 
 
-async def _driver(campaign: Campaign, backend: LocalBackend) -> Driver:
+async def _driver(campaign: Campaign, backend: Backend) -> Driver:
     for workflow in WORKFLOWS:
         await backend.register_workflow(workflow_type(workflow))
     for activity in (Add, Watch):
@@ -112,11 +111,12 @@ async def _weather(campaign: Campaign, storm: Storm, driver: Driver) -> None:
     """Let the storm rage for its time, and until enough has happened."""
     loop = asyncio.get_running_loop()
     raging = asyncio.create_task(storm.run())
-    deadline = loop.time() + campaign.seconds
+    begun = loop.time()
+    deadline = begun + campaign.seconds
     while (
         loop.time() < deadline or len(driver.record.plans) < campaign.processes or storm.harm["kills"] < campaign.kills
     ):
-        if loop.time() > deadline + campaign.patience:
+        if loop.time() > 2 * deadline - begun + campaign.patience:
             break
         await asyncio.wait([raging], timeout=0.2)
         if raging.done():

@@ -13,6 +13,9 @@ from tests.chaos.record import Diary
 
 ROOT = Path(__file__).parents[2]
 
+_MOST_TROUBLES = 10
+"""If workers keep ending by themselves there is nothing to be seen."""
+
 _MANNERS = 60.0
 """Seconds within which who is dismissed must have gone."""
 
@@ -104,6 +107,7 @@ class Crew:
             try:
                 code = await hand.end()
                 if code not in hand.fates:
+                    assert len(self.troubles) < _MOST_TROUBLES, self.troubles[0]
                     self.troubles.append(
                         f"{hand.log.name}: it ended with {code} without being asked:\n{_tail(hand.log)}"
                     )

@@ -17,8 +17,14 @@ from typing import Protocol, Self
 from aioworkflow.stores.base import Store
 from aioworkflow.stores.postgres import PostgresStore
 from aioworkflow.stores.sqlite import SQLiteStore
-from aioworkflow.testing.postgres import EmbeddedPostgres
 from tests.chaos.proxy import Break, Proxy
+from tests.postgres_server import PostgresServer
+
+_BREAKS = {Break.REPLY_LOST: 0.45, Break.REQUEST_TORN: 0.45, Break.SILENCE: 0.1}
+"""The share of each; a connection that falls silent keeps its client busy for long."""
+
+_TIMEOUT = 3.0
+"""Seconds after which a connection that says nothing is given up."""
 
 _OPPORTUNITY = 5.0
 """Seconds to wait for a connection on which something is written."""
@@ -62,7 +68,7 @@ class Ground(Protocol):
     """A database that a campaign happens on; entered before it, left after it.
 
     Attributes:
-        url: Of it, as workers and the driver use it; options can be added after a question mark.
+        url: Of it, as workers and the driver use it, with an option to which others can be added.
     """
 
     url: str
@@ -87,7 +93,7 @@ class SQLiteGround:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "chaos.db"
-        self.url = f"sqlite:///{self._path}"
+        self.url = f"sqlite:///{self._path}?synchronous=NORMAL"
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,7 +117,7 @@ class PostgresGround:
 
     def __init__(self, directory: Path) -> None:
         # The machine does not crash, only the server does; so what was written need not have reached the disk.
-        self._server = EmbeddedPostgres(directory / "postgres", settings={"fsync": "off"})
+        self._server = PostgresServer(fsync="off")
         self._proxy = Proxy(self._server.port)
         self._in_one_piece = threading.Lock()
         self._resources = AsyncExitStack()
@@ -119,11 +125,11 @@ class PostgresGround:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as resources:
-            await asyncio.to_thread(self._server.start)
+            await asyncio.to_thread(self._server.__enter__)
             resources.push_async_callback(asyncio.to_thread, self._end)
             await resources.enter_async_context(self._proxy)
             self._resources = resources.pop_all()
-        self.url = f"postgresql://postgres@127.0.0.1:{self._proxy.port}/postgres"
+        self.url = f"postgresql://postgres@127.0.0.1:{self._proxy.port}/postgres?timeout={_TIMEOUT}"
         return self
 
     async def __aexit__(
@@ -139,8 +145,8 @@ class PostgresGround:
         """Return crashes of the server, and the ways in which connections break."""
         restart = partial(self._restart, weather.longest_outage)
         breaks = [
-            Harm(name=how.value, pause=len(Break) * weather.between_breaks, do=partial(self._break, how))
-            for how in Break
+            Harm(name=how.value, pause=weather.between_breaks / share, do=partial(self._break, how))
+            for how, share in _BREAKS.items()
         ]
         return [Harm(name="crashes of the server", pause=weather.between_restarts, do=restart), *breaks]
 
@@ -150,13 +156,13 @@ class PostgresGround:
 
     def _crash(self, seconds: float) -> None:
         with self._in_one_piece:
-            self._server.stop(immediate=True)
+            self._server.stop("immediate")
             time.sleep(seconds)
             self._server.start()
 
     def _end(self) -> None:
         with self._in_one_piece:
-            self._server.stop(immediate=True)
+            self._server.__exit__(None, None, None)
 
     async def _break(self, how: Break, chance: random.Random) -> bool:
         try:

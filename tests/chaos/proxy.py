@@ -31,7 +31,7 @@ class Proxy:
     def __init__(self, port: int) -> None:
         self._upstream = port
         self._wanted: list[tuple[Break, asyncio.Future[None]]] = []
-        self._connections: set[asyncio.Task[None]] = set()
+        self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server
         self.port = 0
 
@@ -44,9 +44,9 @@ class Proxy:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        for client in self._clients.values():
+            client.transport.abort()
+        await asyncio.gather(*self._clients)
 
     async def break_next(self, how: Break) -> None:
         """Break the connection that next writes something, and wait until that has happened."""
@@ -62,30 +62,28 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._connections.add(task)
+        self._clients[task] = writer
         try:
             await self._pass_on(reader, writer)
         except OSError:
             pass  # one of the two has gone
         finally:
-            self._connections.discard(task)
+            del self._clients[task]
             writer.transport.abort()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_connection("127.0.0.1", self._upstream)
         doom: list[Break] = []
-        pumps = [
-            asyncio.create_task(self._requests(reader, to_server, doom)),
-            asyncio.create_task(self._replies(from_server, writer, doom)),
-        ]
+        requests = asyncio.create_task(self._requests(reader, to_server, doom))
+        replies = asyncio.create_task(self._replies(from_server, writer, doom))
         try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([requests, replies], return_when=asyncio.FIRST_COMPLETED)
             if doom == [Break.SILENCE]:
-                await asyncio.wait(pumps)  # until the client has had enough of it
+                await asyncio.wait([requests])  # until the client has had enough of it
         finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            requests.cancel()
+            replies.cancel()
+            await asyncio.gather(requests, replies, return_exceptions=True)
             to_server.transport.abort()
 
     async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, doom: list[Break]) -> None:
