@@ -236,6 +236,16 @@ class ProcessHandle:
         """
         return await self._backend.process_info(self.ref)
 
+    async def status(self, into: Any = Any) -> Any:
+        """Return what its workflow last said with ``set_status``, as type ``into``; None if it said nothing.
+
+        Any decider may say it, see :attr:`Process.execution_context`. Raises as :meth:`info`; also
+
+        Raises:
+            PayloadError: It does not fit ``into``.
+        """
+        return decode((await self.info()).execution_context, into)
+
     async def process(self) -> Process:
         """Read its history, and return it as its decider would see it now. Raises as :meth:`info`."""
         run = self.ref if self.ref.run_id else (await self.info()).process
