@@ -219,10 +219,17 @@ class _Reader(Generic[T]):
     def __call__(self, body: bytes) -> T:
         try:
             return self._decode(body)
-        except msgspec.ValidationError as error:
-            raise BackendError(f"Amazon SWF sent no proper {self._name}: {error}: {show(body, 1_000)}") from error
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise self._improper(body, error) from error
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return self(_mend(body))
+            mended = _mend(body)
+        try:
+            return self._decode(mended)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise self._improper(body, error) from error
+
+    def _improper(self, body: bytes, error: Exception) -> BackendError:
+        return BackendError(f"Amazon SWF sent no proper {self._name}: {error}: {show(body, 1_000)}")
 
 
 def _mend(body: bytes) -> bytes:
@@ -233,7 +240,7 @@ def _mend(body: bytes) -> bytes:
     """
     try:
         text = json.dumps(json.loads(body.decode("utf-8", "replace")), ensure_ascii=False)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BackendUnavailableError(
             f"a reply came damaged from Amazon SWF, or from something in between: {error}: {show(body, 1_000)}"
         ) from error

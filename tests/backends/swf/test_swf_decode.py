@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from aioworkflow.backend import OpenCounts, ProcessInfo
 from aioworkflow.backends.swf import decode
@@ -403,3 +405,43 @@ def test_a_task_is_not_lost_for_half_a_character(text: bytes, read: str) -> None
     (event,) = decode.history_page(b'{"events":[%b]}' % signal).events
     assert isinstance(event, ProcessSignaledEvent)
     assert event.input == read
+
+
+def test_half_a_character_is_not_the_only_flaw() -> None:
+    with pytest.raises(BackendError, match="no proper History: Expected `object`, got `int`"):
+        decode.history_page(b'{"events":[{"name":"\\ud83c"},7]}')
+
+
+# --- anything at all -------------------------------------------------------------------------------------
+
+MEMBERS = [
+    "activityId", "activityType", "closeStatus", "configuration", "count", "eventId", "eventTimestamp", "eventType",
+    "events", "execution", "executionConfiguration", "executionInfo", "executionInfos", "input", "name", "openCounts",
+    "parent", "runId", "startTimestamp", "tagList", "taskToken", "typeInfo", "version", "workflowExecution",
+    "workflowExecutionStartedEventAttributes", "workflowId", "workflowType",
+]  # fmt: skip
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["OPEN", "WorkflowExecutionStarted", "t"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(MEMBERS), inner, max_size=6),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(READERS), values.map(json.dumps).map(str.encode) | st.binary(max_size=40))
+@example(READERS[0], b"[" * 100_000)
+@example(READERS[4], b'{"events":[' + b"[" * 5_000 + b"]" * 5_000 + b"]}")
+@example(READERS[4], b'{"events":[{"a":"\xff"}, ' + b"[" * 5_000 + b"]" * 5_000 + b"]}")
+def test_whatever_comes_is_read_or_is_an_error_of_the_backend(read: Callable[[bytes], object], reply: bytes) -> None:
+    try:
+        read(reply)
+    except BackendError as error:
+        reason = str(error)
+    else:
+        reason = "Amazon SWF sent something proper"
+    assert "Amazon SWF" in reason
