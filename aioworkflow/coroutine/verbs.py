@@ -137,16 +137,16 @@ def side_effect(function: Callable[[], Any], into: Any = Any) -> Any:
     number = run.next_side_effect()
     recorded = run.process.markers(SIDE_EFFECT)
     if number < len(recorded):
-        details = Json(recorded[number].details_json or "null")
+        value_json = recorded[number].details_json or "null"
     elif run.replaying:
         raise NondeterminismError(
-            f"the history of {run} does not fit the code: it has {len(recorded)} side effects, and the code "
-            f"wants the result of another one"
+            f"the history of {run} does not fit the code: it has {len(recorded)} side effects, and the code wants "
+            f"the result of another one"
         )
     else:
-        details = Json(encode(function()))
-    run.order(RecordMarkerDecision(SIDE_EFFECT, details), SIDE_EFFECT)
-    return decode(details, into)
+        value_json = encode(function())
+    run.order(RecordMarkerDecision(SIDE_EFFECT, Json(value_json)), SIDE_EFFECT)
+    return decode(value_json, into)
 
 
 # --- this process ----------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """One process of a coroutine workflow on the pure machine, driven step by step by a test.
 
 Each turn is decided twice: by the code that is kept from turn to turn, and by a replay of the whole history. Both must
-say the same.
+say the same (unless ``replays`` is False, for the turns in which chance is recorded).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aioworkflow.decision import Decision
 from aioworkflow.event import AnyEvent
 from aioworkflow.machine.handle import Environment
 from aioworkflow.machine.limits import Limits
-from aioworkflow.machine.requests import CancelProcess, FireDeadlines, SignalProcess, StartProcess
+from aioworkflow.machine.requests import CancelProcess, FireDeadlines, SignalProcess, StartProcess, TerminateProcess
 from aioworkflow.payload import encode_optional
 from aioworkflow.process import Process
 from aioworkflow.result import ActivityCompleted, ActivityFailed, ActivityResult
@@ -53,6 +53,7 @@ class Stage:
         )
         self.world = World(environment, checked=False)
         self.kept: Process | None = None
+        self.replays = True
         self.run: Run
 
     async def start(self, input: object = None, **fields: Any) -> list[Decision]:
@@ -86,6 +87,8 @@ class Stage:
         else:
             self.kept.extend(known)
         decisions: list[Decision] = await self.workflow.decide(self.kept)
+        if not self.replays:
+            return decisions
         anew = Process(self.run.ref, known)
         assert await self.workflow.decide(anew) == decisions
         assert anew.execution_context == self.kept.execution_context
@@ -152,6 +155,16 @@ class Stage:
             self.world.now = due
             self.run.ask(FireDeadlines())
         self.world.now = until
+
+    @staticmethod
+    def termination() -> TerminateProcess:
+        """Return what terminates a process."""
+        return TerminateProcess()
+
+    @staticmethod
+    def deadlines() -> FireDeadlines:
+        """Return what rings what is due."""
+        return FireDeadlines()
 
     # --- what can be seen ---
 
