@@ -20,7 +20,6 @@ __all__ = [
     "DECISIONS_LIMIT",
     "EXECUTION_TIMEOUT_LIMIT",
     "HEARTBEAT_LIMIT",
-    "LABEL_LIMIT",
     "PAGE_LIMIT",
     "PAGE_TOKEN_LIMIT",
     "PAYLOAD_LIMIT",
@@ -48,7 +47,6 @@ HEARTBEAT_LIMIT = 2_048
 """Characters of the details of a heartbeat; longer ones are cut, see :func:`aioworkflow.backends.swf.wire.cut_details`.
 """
 TAGS_LIMIT = 5
-LABEL_LIMIT = NAME_LIMIT
 DECISIONS_LIMIT = 1_000
 """Decisions in one answer. Amazon publishes no number; this one is reported by users (swf-reference 3)."""
 REQUEST_LIMIT = 1_000_000
