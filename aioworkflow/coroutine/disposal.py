@@ -26,12 +26,27 @@ def close_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
             continue
         for forgotten in list(_never_awaited(coroutine)):
             forgotten.close()
-        for _ in range(_PATIENCE):
-            try:
-                coroutine.close()
-            except BaseException:
-                continue
-            break
+        _close(coroutine)
+
+
+def _close(coroutine: types.CoroutineType[Any, Any, Any]) -> None:
+    """Close a coroutine and those that it awaits, innermost first.
+
+    In the other order an inner one that goes on waiting would be lost by the one that awaits it before it is closed.
+    """
+    for _ in range(_PATIENCE):
+        try:
+            for awaited in reversed(list(_awaited(coroutine))):
+                awaited.close()
+        except BaseException:
+            continue
+        return
+
+
+def _awaited(coroutine: Any) -> Iterator[types.CoroutineType[Any, Any, Any]]:
+    while isinstance(coroutine, types.CoroutineType):
+        yield coroutine
+        coroutine = coroutine.cr_await
 
 
 def _never_awaited(coroutine: Any) -> Iterator[types.CoroutineType[Any, Any, Any]]:
