@@ -508,6 +508,22 @@ def test_decisions_may_be_too_big_together() -> None:
         encode.complete_decision_task("token", [marker] * 9)
 
 
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("RegisterDomain", encode.register_domain("d", retention_days=0)),
+        ("RegisterDomain", encode.register_domain("d" * 256, retention_days=90, tags={"k" * 128: "v" * 256})),
+        ("RegisterWorkflowType", encode.register_workflow("d", WORKFLOW, lambda_role="r" * 1_600)),
+        ("RecordActivityTaskHeartbeat", encode.heartbeat_activity_task("t" * 1_024, '"' + "x" * 2_046 + '"')),
+        encode.complete_activity_task("t", ActivityCompleted(Json(LONG[:-2] + '"'))),
+        ("PollForActivityTask", encode.poll_activity_task("d", "l" * 256, identity="i" * 256)),
+        ("ListOpenWorkflowExecutions", encode.open_processes("d", ProcessFilter()) | encode.page(1_000, "p" * 2_048)),
+    ],
+)
+def test_what_is_just_within_the_limits_is_taken(operation: str, parameters: encode.Parameters) -> None:
+    assert accepts(operation, parameters)
+
+
 # --- any start -------------------------------------------------------------------------------------------
 
 names = st.text(min_size=1, max_size=300)
