@@ -22,7 +22,7 @@ from aioworkflow.backends.swf.wire import (
 )
 from aioworkflow.errors import InvalidRequestError, PayloadTooLargeError
 
-DEEP = "[" * 5_000 + "]" * 5_000
+DEEP = "[" * 200_000 + "]" * 200_000
 """JSON that is nested too deeply to be read."""
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
