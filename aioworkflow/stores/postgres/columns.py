@@ -71,7 +71,7 @@ class Columns:
             (self._born, 9),
             (self._tags, 2),
             (self._gone_items, 2),
-            (self._items, 3),
+            (self._items, 4),
             (self._gone_tasks, 2),
             (self._tasks, 6),
             (self._history, 3),
@@ -152,7 +152,7 @@ class Columns:
         added: set[int] = set()
         gone: set[int] = set()
         for event_id, task_list, priority, scheduled_at, text in write.saved_items:
-            self._items.append((id, event_id, text))
+            self._items.append((id, event_id, write.version + 1, text))
             if task_list is None:
                 if event_id in waiting:
                     gone.add(event_id)

@@ -20,7 +20,7 @@ from ...errors import BackendError
 from ..base import Changes
 from .connections import Connection, Pool, disconnect
 from .errors import translated
-from .news import News, read_news, write_news
+from .news import News, read_news, write_news, write_test
 from .sql import Sql
 
 __all__ = ["Listener"]
@@ -112,7 +112,7 @@ class Listener:
         self._hears = True
         started.set()
         self._tested.clear()
-        await self._pool.fetch(self._sql["notify"], self._sql.channel, write_news(self.name, News()))
+        await self._pool.fetch(self._sql["notify"], self._sql.channel, write_test(self.name))
         with anyio.move_on_after(_TEST_SECONDS) as scope:
             await self._tested.wait()
         if scope.cancelled_caught and not lost.is_set():
@@ -131,7 +131,7 @@ class Listener:
         sender, changes = read_news(str(payload))
         if sender == self.name:
             self._tested.set()
-        else:
+        elif changes is not None:
             self._heard = changes if self._heard is None else _both(self._heard, changes)
 
     async def _tell(self) -> None:

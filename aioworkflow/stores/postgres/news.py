@@ -9,7 +9,7 @@ import msgspec
 from ..base import Changes, TaskKind
 from ..encoded import EncodedWrite
 
-__all__ = ["News", "news_of", "read_news", "write_news"]
+__all__ = ["News", "news_of", "read_news", "write_news", "write_test"]
 
 _LONGEST = 7500
 """A message may have 8,000 bytes."""
@@ -31,6 +31,7 @@ class _Message(msgspec.Struct, array_like=True):
     sender: str
     task_lists: list[tuple[TaskKind, str]] | None = None
     closed: list[str] | None = None
+    is_test: bool = False
 
 
 _encode = msgspec.json.Encoder().encode
@@ -65,12 +66,19 @@ def write_news(sender: str, news: News) -> str:
     return _encode(_Message(sender)).decode()
 
 
-def read_news(text: str) -> tuple[str, Changes]:
+def write_test(sender: str) -> str:
+    """Return a message that tells nothing; who sent it learns whether it arrives."""
+    return _encode(_Message(sender, is_test=True)).decode()
+
+
+def read_news(text: str) -> tuple[str, Changes | None]:
     """Return the sender of a message and what it tells; of what cannot be read, that anything may have changed."""
     try:
         message = _decode(text)
     except msgspec.MsgspecError:
         return "", Changes()
+    if message.is_test:
+        return message.sender, None
     task_lists = None if message.task_lists is None else frozenset(message.task_lists)
     return message.sender, Changes(
         task_lists=task_lists, closed=None if message.closed is None else frozenset(message.closed)

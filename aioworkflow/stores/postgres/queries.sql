@@ -24,7 +24,7 @@ SELECT extract(epoch FROM clock_timestamp())::float8
 -- commit --
 SELECT {schema}.commit_1(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-    $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42
+    $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43
 )
 
 -- known_runs --
@@ -42,10 +42,13 @@ SELECT process_id, run_id FROM {schema}.process WHERE process_id = ANY ($1::text
 SELECT id FROM {schema}.message WHERE id = ANY ($1::text[])
 
 -- load --
--- One statement, so as of one moment.
-SELECT id, version, head, ARRAY(SELECT item FROM {schema}.item WHERE process = id ORDER BY event_id) AS items
-FROM {schema}.process JOIN {schema}.state USING (id)
-WHERE run_id = ANY ($1::text[])
+-- One statement, so as of one moment. Of a run whose items are known as of the version $2: only those written since, and
+-- the ids of all.
+SELECT run_id, id, s.version, head,
+    ARRAY(SELECT i.item FROM {schema}.item i WHERE process = id AND i.version > since ORDER BY event_id) AS items,
+    CASE WHEN since >= 0 THEN ARRAY(SELECT event_id FROM {schema}.item WHERE process = id ORDER BY event_id) END AS ids
+FROM unnest($1::text[], $2::int[]) asked (run_id, since)
+JOIN {schema}.process USING (run_id) JOIN {schema}.state s USING (id)
 
 -- resolve --
 SELECT asked.process_id, coalesce(

@@ -18,7 +18,7 @@ from ...event import AnyEvent
 from ...machine.requests import Message
 from ...types import ActivityType, WorkflowType
 from ..base import Changes, Due, Group, StoredProcess, TaskKind, WaitingTask
-from ..codec import decode_events, decode_head, decode_item, decode_message, decode_type, encode, encode_type
+from ..codec import decode_events, decode_message, decode_type, encode, encode_type
 from ..encoded import EncodedWrite
 from . import reader
 from .clock import DatabaseClock
@@ -140,13 +140,7 @@ class PostgresStore:
     async def load(self, run_ids: Sequence[str]) -> dict[str, StoredProcess]:
         """Return the runs that exist, by run id."""
         life = await self._settled()
-        found: dict[str, StoredProcess] = {}
-        for id, version, text, items in await life.reads.fetch(self._sql["load"], _keys(run_ids)):
-            head = decode_head(text)
-            run = StoredProcess(version=version, head=head, items=[decode_item(item) for item in items])
-            life.writer.note(head.run_id, id, run)
-            found[head.run_id] = run
-        return found
+        return await life.writer.load(life.reads, _storable(run_ids))
 
     async def resolve(self, process_ids: Sequence[str]) -> dict[str, str]:
         """Return the open or else the latest run of each process."""
@@ -349,9 +343,14 @@ def _look(task: asyncio.Future[Any]) -> None:
         _logger.info("a group whose caller was gone was not saved: %s", task.exception())
 
 
+def _storable(ids: Sequence[str]) -> list[str]:
+    """Return ids without those that UTF-8 cannot hold: lone surrogates."""
+    return [id for id in ids if id.isascii() or id.encode("utf-8", "ignore").decode() == id]
+
+
 def _keys(ids: Sequence[str]) -> list[str]:
-    """Return ids as they are kept, without what UTF-8 cannot hold: lone surrogates."""
-    return [key_text(id) for id in ids if id.isascii() or id.encode("utf-8", "ignore").decode() == id]
+    """Return ids as they are kept."""
+    return [key_text(id) for id in _storable(ids)]
 
 
 def _describe(url: str) -> str:

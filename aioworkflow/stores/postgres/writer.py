@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from ...errors import BackendUnavailableError
 from ..base import StoredProcess
-from ..codec import waiting_activity, waiting_decision
+from ..codec import decode_head, waiting_activity, waiting_decision
 from ..encoded import EncodedWrite
 from ..guard import refused_writes
 from .columns import Columns, Known
 from .connections import Pool
 from .errors import is_conflict
+from .items import LargeRuns
 from .sql import Sql, key_text
 
 __all__ = ["Writer"]
@@ -35,6 +36,7 @@ class Writer:
         self._pool = pool
         self._sql = sql
         self._known: dict[str, Known] = {}
+        self.large = LargeRuns()
 
     async def commit(
         self, writes: Sequence[EncodedWrite], linked: Sequence[Sequence[int]], claimer: str | None
@@ -56,6 +58,19 @@ class Writer:
                 return refused
             facts = await self._ask(writes)
         raise BackendUnavailableError("others keep changing the same processes; the group could not be saved")
+
+    async def load(self, pool: Pool, run_ids: Sequence[str]) -> dict[str, StoredProcess]:
+        """Return runs with their items, and remember what writing them takes."""
+        found: dict[str, StoredProcess] = {}
+        since = {key_text(run_id): self.large.get(run_id) for run_id in run_ids}
+        rows = await pool.fetch(self._sql["load"], list(since), [known.version for known in since.values()])
+        for key, id, version, text, changed, event_ids in rows:
+            head = decode_head(text)
+            run_id = head.run_id
+            items = self.large.loaded(run_id, version, changed, since=since[key], event_ids=event_ids)
+            found[run_id] = run = StoredProcess(version=version, head=head, items=items)
+            self.note(run_id, id, run)
+        return found
 
     def note(self, run_id: str, id: int, run: StoredProcess) -> None:
         """Remember a run that was loaded."""
@@ -95,6 +110,9 @@ class Writer:
         if new is None:
             return False
         self._known.update(columns.known)
+        for index, write in enumerate(writes):
+            if index not in skipped and write.run_id:
+                self.large.saved(write)
         for run_id, id in zip(columns.new, new, strict=True):
             self._known[run_id] = columns.known[run_id]._replace(id=id)
         return True

@@ -36,6 +36,8 @@ CREATE INDEX state_wake ON {schema}.state (wake_at) WHERE wake_at IS NOT NULL;
 CREATE TABLE {schema}.item (
     process bigint NOT NULL,
     event_id integer NOT NULL,
+    -- That of the run when this was written.
+    version integer NOT NULL,
     item text NOT NULL,
     PRIMARY KEY (process, event_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.2);

@@ -18,7 +18,7 @@ CREATE FUNCTION {schema}.commit_1(
     p_new_heads text[], p_new_wake_ats double precision[],
     p_tag_runs bigint[], p_tags text[],
     p_gone_item_ids bigint[], p_gone_item_events integer[],
-    p_item_runs bigint[], p_item_events integer[], p_items text[],
+    p_item_runs bigint[], p_item_events integer[], p_item_versions integer[], p_items text[],
     p_gone_task_ids bigint[], p_gone_task_events integer[],
     p_task_runs bigint[], p_task_events integer[], p_task_activities boolean[], p_task_lists text[],
     p_task_priorities integer[], p_task_ats double precision[],
@@ -97,10 +97,10 @@ BEGIN
         WHERE i.process = g.id AND i.event_id = g.event_id;
     END IF;
     IF p_item_runs <> '{}' THEN
-        INSERT INTO {schema}.item (process, event_id, item)
-        SELECT CASE WHEN i.run < 0 THEN v_new[-i.run] ELSE i.run END, i.event_id, i.item
-        FROM unnest(p_item_runs, p_item_events, p_items) i (run, event_id, item)
-        ON CONFLICT (process, event_id) DO UPDATE SET item = EXCLUDED.item;
+        INSERT INTO {schema}.item (process, event_id, version, item)
+        SELECT CASE WHEN i.run < 0 THEN v_new[-i.run] ELSE i.run END, i.event_id, i.version, i.item
+        FROM unnest(p_item_runs, p_item_events, p_item_versions, p_items) i (run, event_id, version, item)
+        ON CONFLICT (process, event_id) DO UPDATE SET version = EXCLUDED.version, item = EXCLUDED.item;
     END IF;
     IF p_gone_task_ids <> '{}' THEN
         DELETE FROM {schema}.task t USING unnest(p_gone_task_ids, p_gone_task_events) g (id, event_id)
