@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import types
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -20,13 +21,16 @@ _PATIENCE = 100
 
 def close_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Close the coroutines of tasks; whatever they raise is dropped."""
-    for task in tasks:
-        coroutine: Any = task.get_coro()
-        if coroutine is None:  # an eager task that never waited
-            continue
-        for forgotten in list(_never_awaited(coroutine)):
-            forgotten.close()
-        _close(coroutine)
+    with warnings.catch_warnings():
+        # A finally block may make coroutines that it cannot begin any more.
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        for task in tasks:
+            coroutine: Any = task.get_coro()
+            if coroutine is None:  # an eager task that never waited
+                continue
+            for forgotten in list(_never_awaited(coroutine)):
+                forgotten.close()
+            _close(coroutine)
 
 
 def _close(coroutine: types.CoroutineType[Any, Any, Any]) -> None:

@@ -79,7 +79,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         self.disposed = False
         self.tasks: list[asyncio.Task[Any]] = []
         self._ready: deque[asyncio.Handle | FirstSteps] = deque()
-        self._compact_at = 64
+        self._compact_at = 8
         self._next_hash = seed
         self._first_steps: FirstSteps | None = None
         self._beginning: Any = None
@@ -188,7 +188,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         tasks = self.tasks
         tasks.append(task)
         if len(tasks) >= self._compact_at:
-            self._compact_at = 2 * len(self.open_tasks()) + 64
+            self._compact_at = 2 * len(self.open_tasks()) + 8
         return task
 
     def _make_task(self, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:

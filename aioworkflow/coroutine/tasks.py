@@ -88,6 +88,9 @@ def given_to_as_completed() -> Collection[Any] | None:
             given = frame.f_locals[_ARGUMENT]
             if isinstance(given, Sequence | dict):
                 return given
+            for item in given if isinstance(given, Collection) else ():
+                if asyncio.iscoroutine(item):
+                    item.close()
             raise ForbiddenCallError(
                 "as_completed() begins the coroutines of an iterator or a set in an order that chance decides on; "
                 "give it a list"
