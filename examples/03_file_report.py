@@ -45,7 +45,8 @@ class FileReportWorkflow(aw.Workflow):
 
 
 async def main(directory: Path, database: str) -> list[aw.ActivityRecord]:
-    url, id = f"sqlite:///{quote(database)}", f"report-{hashlib.sha256(bytes(directory)).hexdigest()}"
+    url = f"sqlite:///{quote(database)}?limit_events=10000000"  # each file takes three
+    id = f"report-{hashlib.sha256(bytes(directory)).hexdigest()}"
     async with aw.connect(url) as backend, aw.Worker(backend, workflows=[FileReportWorkflow], activities=[examine]):
         handle = await aw.Client(backend).start(FileReportWorkflow, directory, id=id, if_open="attach")
         process = await handle.process()
