@@ -29,6 +29,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
+from ...checks import cut
 from ...errors import (
     AioworkflowError,
     BackendError,
@@ -157,7 +158,7 @@ def is_doubtful(error: BaseException) -> bool:
 
 def _translate_reply(error: ClientError, call: str, subject: str) -> AioworkflowError:
     code = error.response.get("Error", {}).get("Code", "")
-    message = error.response.get("Error", {}).get("Message", "")
+    message = cut(" ".join(error.response.get("Error", {}).get("Message", "").split()), 300)
     about = f"{call} ({subject}): {code}" + (f": {message}" if message else "")
     if code in _THROTTLING:
         return ThrottledError(f"{about}. Amazon SWF asks for fewer calls")
