@@ -44,6 +44,26 @@ def test_sqlite_is_compared_with_the_bare_loop_of_the_same_run(tmp_path: Path) -
     assert ours["ratio"] == pytest.approx(ours["value"] / raw["value"])
 
 
+@pytest.mark.parametrize(("only", "metric"), [("cached-10/", "seconds_per_decision"), ("idle-", "bytes_per_coroutine")])
+def test_replay_measures_what_it_is_asked_for(tmp_path: Path, only: str, metric: str) -> None:
+    table, records = run("replay.py", f"--only={only}", directory=tmp_path)
+    (record,) = records
+    assert (record["metric"], record["value"] > 0) == (metric, True)
+    assert record["case"] in table
+
+
+def test_what_replay_measures_beside_its_peer(tmp_path: Path) -> None:
+    """The peer is not installed for tests; our side of the comparison runs without it."""
+    job = {"script": "replay_ours.py", "store": "coroutine", "shape": "replay-100", "seconds": 0.01}
+    finished = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "replay_ours.py"), json.dumps(job), str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout)["events_per_second"] > 0
+
+
 def test_a_case_that_does_not_exist_is_an_error() -> None:
     finished = subprocess.run(
         [sys.executable, str(BENCHMARKS / "local.py"), "--quick", "--only=no-such-case"], capture_output=True, text=True
