@@ -146,7 +146,7 @@ async def test_what_a_dead_session_held_is_released(
             with pytest.raises(UnknownTaskError):
                 await alive.backend.complete_decision_task(decision.token)
             await alive.backend.complete_activity_task(tasks["c"], ActivityCompleted())
-    assert "is gone; 1 of its processes were told" in caplog.text
+    assert "is gone; the tasks that it held in 1 processes have timed out" in caplog.text
 
 
 async def test_a_lease_is_renewed_before_it_ends(database: MemoryDatabase) -> None:

@@ -156,7 +156,7 @@ class Upkeep:
             released += await self.release(session)  # what it was about to take meanwhile: it may only have been slow
             await self.deliver_messages(older_than=math.inf)
             _logger.warning(
-                "session %s is gone; %d of its processes were told that their tasks timed out", session, released
+                "session %s is gone; the tasks that it held in %d processes have timed out", session, released
             )
 
     async def release(self, session: str) -> int:
