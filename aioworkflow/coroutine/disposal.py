@@ -8,8 +8,8 @@ nothing, and without the complaints that forgotten tasks and coroutines cause.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import types
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -20,50 +20,36 @@ _PATIENCE = 100
 
 
 def close_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Close the coroutines of tasks; whatever they raise is dropped."""
-    with warnings.catch_warnings():
-        # A finally block may make coroutines that it cannot begin any more.
-        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-        for task in tasks:
-            coroutine: Any = task.get_coro()
-            if coroutine is None:  # an eager task that never waited
-                continue
+    """Close the coroutines of tasks, innermost first; whatever they raise is dropped."""
+    for task in tasks:
+        chain = list(_chain(task.get_coro()))
+        for coroutine in chain:
             for forgotten in list(_never_awaited(coroutine)):
                 forgotten.close()
+        for coroutine in reversed(chain):
             _close(coroutine)
 
 
-def _close(coroutine: types.CoroutineType[Any, Any, Any]) -> None:
-    """Close a coroutine and those that it awaits, innermost first.
-
-    In the other order an inner one that goes on waiting would be lost by the one that awaits it before it is closed.
-    """
-    for _ in range(_PATIENCE):
-        try:
-            for awaited in reversed(list(_awaited(coroutine))):
-                awaited.close()
-        except BaseException:
-            continue
-        return
-
-
-def _awaited(coroutine: Any) -> Iterator[types.CoroutineType[Any, Any, Any]]:
+def _chain(coroutine: Any) -> Iterator[types.CoroutineType[Any, Any, Any]]:
+    """Yield a coroutine, the one that it awaits, and so on."""
     while isinstance(coroutine, types.CoroutineType):
         yield coroutine
         coroutine = coroutine.cr_await
 
 
-def _never_awaited(coroutine: Any) -> Iterator[types.CoroutineType[Any, Any, Any]]:
+def _close(coroutine: types.CoroutineType[Any, Any, Any]) -> None:
+    """End a coroutine; one that was closed while it was awaited has nobody left who could hear of it."""
+    for _ in range(_PATIENCE):
+        try:
+            coroutine.close()
+        except BaseException:
+            continue
+        return
+
+
+def _never_awaited(coroutine: types.CoroutineType[Any, Any, Any]) -> Iterator[types.CoroutineType[Any, Any, Any]]:
     """Yield coroutines that local variables hold and nobody has begun; Python would warn of them."""
-    while coroutine is not None:
-        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
-        if frame is not None:
-            for value in frame.f_locals.values():
-                for item in value if isinstance(value, list | tuple | set) else (value,):
-                    if isinstance(item, types.CoroutineType) and item.cr_frame is not None and _is_new(item):
-                        yield item
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
-
-
-def _is_new(coroutine: types.CoroutineType[Any, Any, Any]) -> bool:
-    return not coroutine.cr_running and not coroutine.cr_suspended and coroutine.cr_frame is not None
+    for value in coroutine.cr_frame.f_locals.values() if coroutine.cr_frame is not None else ():
+        for item in value if isinstance(value, list | tuple | set) else (value,):
+            if isinstance(item, types.CoroutineType) and inspect.getcoroutinestate(item) == inspect.CORO_CREATED:
+                yield item

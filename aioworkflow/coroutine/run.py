@@ -77,6 +77,7 @@ class Run:
         "_closing",
         "_counts",
         "_disposed",
+        "_fault",
         "_last_started",
         "_main",
         "_position",
@@ -124,6 +125,7 @@ class Run:
         self._main = main
         self._root: asyncio.Task[Any] | None = None
         self._closing: Decision | None = None
+        self._fault: Decision | None = None
         self._close_command: Command | None = None
         self._counts: dict[str, int] = {}
         self._signals: dict[str, asyncio.Queue[str | None]] = {}
@@ -224,7 +226,8 @@ class Run:
             return
         loop = self.loop
         if self._closing is None:
-            self._closing = closing_decision(root, self.cancel_details_json)
+            self._closing = self._fault or closing_decision(root, self.cancel_details_json)
+            loop.report_unseen()
             for task in tuple(loop.open_tasks()):
                 task.cancel()
             loop.run_ready()
@@ -248,8 +251,8 @@ class Run:
 
     def fail(self, error: Exception) -> None:
         """Fail the process for what no code waits for."""
-        if self._closing is None and self._root is not None and not self._root.done():
-            self._closing = FailProcessDecision(f"{type(error).__name__}: {error}")
+        if self._root is not None and not self._root.done():
+            self._fault = FailProcessDecision(f"{type(error).__name__}: {error}")
             self._root.cancel()
 
     def accepted(self, event: AnyEvent) -> None:

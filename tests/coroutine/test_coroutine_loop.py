@@ -303,7 +303,7 @@ async def test_faults_that_nobody_waits_for_are_logged_once(caplog: pytest.LogCa
     stage.signal("go")
     await stage.turn()
     assert [record.getMessage() for record in caplog.records] == [
-        "process 'p' (run r) (order (version 1)): DurableTask exception was never retrieved"
+        "process 'p' (run r) (order (version 1)): exception of task Task-1 was never retrieved"
     ]
     caplog.clear()
     flow.replay(order, Process(stage.run.ref, stage.run.history))

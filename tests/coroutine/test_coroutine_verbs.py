@@ -113,7 +113,9 @@ async def test_a_result_that_does_not_fit_raises() -> None:
     await stage.start()
     stage.complete("work-1", 7)
     await stage.turn()
-    assert stage.ending.reason.startswith("PayloadError: result of activity 'work-1' (work): the payload cannot be read")
+    assert stage.ending.reason.startswith(
+        "PayloadError: result of activity 'work-1' (work): the payload cannot be read"
+    )
 
 
 async def test_settings_of_a_call() -> None:
@@ -147,7 +149,14 @@ async def test_a_failure_tells_type_message_and_traceback() -> None:
         try:
             await execute(work)
         except ActivityError as error:
-            return [error.how, error.type, error.message, str(error), "ValueError: no card" in str(error.traceback), error.activity]
+            return [
+                error.how,
+                error.type,
+                error.message,
+                str(error),
+                "ValueError: no card" in str(error.traceback),
+                error.activity,
+            ]
         return []
 
     stage = Stage(order, work)
@@ -363,7 +372,9 @@ async def test_the_result_of_a_child_must_fit() -> None:
     await stage.settle()
     stage.run_of("a").decide(CompleteProcessDecision("many"))
     await stage.settle()
-    assert stage.ending.reason.startswith("PayloadError: result of child 'a' (Child): the payload cannot be read as int")
+    assert stage.ending.reason.startswith(
+        "PayloadError: result of child 'a' (Child): the payload cannot be read as int"
+    )
 
 
 # --- signals and other processes -------------------------------------------------------------------------
@@ -380,7 +391,14 @@ async def test_signals_wait_until_they_are_taken_each_once() -> None:
             if number == 0:
                 break
             taken.append(number)
-        return [waiting, taken, repr(stream), bool(stream), await wait_signal("none"), await wait_signal("null", int | None)]
+        return [
+            waiting,
+            taken,
+            repr(stream),
+            bool(stream),
+            await wait_signal("none"),
+            await wait_signal("null", int | None),
+        ]
 
     stage = Stage(order)
     await stage.start()
