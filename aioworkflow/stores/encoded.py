@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..event import AnyEvent
 from ..machine.state import Head
 from .base import ProcessWrite
 from .codec import encode, microseconds, waiting_activity, waiting_decision
@@ -14,6 +17,9 @@ ItemRow = tuple[int, str | None, int | None, float | None, str]
 
 _NOWHERE = (None, None, None)
 
+_EVENTS_PER_ROW = 50
+"""A decision may bring a thousand events; whoever takes one of its activities elsewhere reads the input from them."""
+
 
 class EncodedWrite(Claim):
     """A write as rows.
@@ -23,8 +29,7 @@ class EncodedWrite(Claim):
         head: JSON. This and what follows is there only if the run changes.
         position: Where the decision task waits, if it does.
         wake_at: As it was given.
-        events: A JSON array, empty if there are none.
-        first_event_id: Of the events.
+        history: The events in rows: the id of the first, and a JSON array.
         saved_items: Those to insert or replace.
         deleted_items: Event ids.
         status: This and what follows is there only if the run is new or closed.
@@ -37,9 +42,8 @@ class EncodedWrite(Claim):
     __slots__ = (
         "closed_at",
         "deleted_items",
-        "events",
-        "first_event_id",
         "head",
+        "history",
         "messages",
         "names",
         "position",
@@ -61,9 +65,9 @@ class EncodedWrite(Claim):
         self.head = encode(head).decode()
         self.position = waiting_decision(head)
         self.wake_at = write.wake_at
-        self.events, self.first_event_id = "", 0
+        self.history: list[tuple[int, str]] = []
         if write.events:
-            self.events, self.first_event_id = encode(write.events).decode(), write.events[0].event_id
+            self.history = _history_rows(write.events)
         self.saved_items: list[ItemRow] = []
         self.deleted_items: list[int] = []
         for event_id, item in write.items.items():
@@ -83,3 +87,10 @@ class EncodedWrite(Claim):
         self.closed_at = None if head.closed_at is None else microseconds(head.closed_at)
         self.names = self.run_id, self.process_id, workflow.version, workflow.name
         self.tags = head.tags
+
+
+def _history_rows(events: Sequence[AnyEvent]) -> list[tuple[int, str]]:
+    if len(events) <= _EVENTS_PER_ROW:
+        return [(events[0].event_id, encode(events).decode())]
+    starts = range(0, len(events), _EVENTS_PER_ROW)
+    return [row for start in starts for row in _history_rows(events[start : start + _EVENTS_PER_ROW])]

@@ -29,7 +29,7 @@ logger = logging.getLogger("aioworkflow.worker")
 
 T = TypeVar("T")
 
-_QUICK = 0.1
+_QUICK = 0.5
 """A poll that brings a task within so many seconds suggests that more tasks wait."""
 
 _LEAST_PAUSE = 0.05

@@ -158,7 +158,7 @@ async def test_polls_increase_while_tasks_come_quickly_and_only_then(bench: Benc
     assert counts == [1, 1, 2, 2, 2]  # half of what there will be when the tasks are done
     await bench.let_go("0", "1", "2")
     assert bench.polls() == 4
-    await bench.give("slow", took=0.2)
+    await bench.give("slow", took=0.8)
     await bench.let_go("3", "4", "slow")
     assert bench.polls() == 4
 
@@ -166,7 +166,7 @@ async def test_polls_increase_while_tasks_come_quickly_and_only_then(bench: Benc
 async def test_slow_tasks_do_not_increase_polls(bench: Bench) -> None:
     await started(bench)
     for name in ("a", "b", "c"):
-        await bench.give(name, took=0.2)
+        await bench.give(name, took=0.8)
     await bench.let_go("a", "b", "c")
     assert bench.polls() == 1
 

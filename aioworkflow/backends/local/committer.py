@@ -127,10 +127,10 @@ class Committer:
                     await asyncio.sleep(0)  # whoever is about to ask or to poll does: larger groups, fewer claims
                     await self._feed_lists()
                     operations, self._queue = self._queue, []
-                    if self._doubts:
-                        operations = await self._attempt(operations)
-                    while operations:
-                        operations = await self._attempt(operations)
+                    if operations or self._doubts:
+                        # What must be tried again is joined by what came meanwhile: fewer, larger groups.
+                        again = await self._attempt(operations)
+                        operations, self._queue = [], again + self._queue
                 self.busy = False
                 self._runs.shrink()
         finally:

@@ -143,8 +143,8 @@ class Columns:
         activities = before.activities
         if write.saved_items or write.deleted_items:
             activities = self._change_items(write, id, activities)
-        if write.events:
-            self._history.append((id, write.first_event_id, write.events))
+        for first_event_id, events in write.history:
+            self._history.append((id, first_event_id, events))
         self.known[write.run_id] = Known(id, write.version + 1, decision, position, activities)
 
     def _change_items(self, write: EncodedWrite, id: int, waiting: frozenset[int]) -> frozenset[int]:

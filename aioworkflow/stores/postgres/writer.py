@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...errors import BackendUnavailableError
+from ...machine.state import OpenActivity
 from ..base import StoredProcess
-from ..codec import decode_head, waiting_activity, waiting_decision
+from ..codec import decode_head, waiting_decision
 from ..encoded import EncodedWrite
 from ..guard import refused_writes
 from .columns import Columns, Known
@@ -76,7 +77,9 @@ class Writer:
         """Remember a run that was loaded."""
         position = waiting_decision(run.head)
         decision = 0 if position is None else position.scheduled_event_id
-        activities = frozenset(item.event_id for item in run.items if waiting_activity(item) is not None)
+        activities = frozenset(
+            [item.event_id for item in run.items if type(item) is OpenActivity and not item.started_event_id]
+        )
         self._known[run_id] = Known(id, run.version, decision, position, activities)
 
     def _version(self, run_id: str) -> int:

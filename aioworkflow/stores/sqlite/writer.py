@@ -177,8 +177,8 @@ class Writer:
             if write.wake_at is not UNSET:
                 rows["update_wake"].append((write.wake_at, id))
         rows["save_state"].append((id, write.version + 1, write.head))
-        if write.events:
-            rows["insert_history"].append((id, write.first_event_id, write.events))
+        for first_event_id, events in write.history:
+            rows["insert_history"].append((id, first_event_id, events))
         for item in write.saved_items:
             rows["save_item"].append((id, *item))
         for event_id in write.deleted_items:
