@@ -163,6 +163,7 @@ for settled in (CHILD, CONTINUE):
         *wrong(ACTIVITY, "id", WRONG_NAMES),
         *wrong(ACTIVITY, "activity", [None, "Work", ("Work", "1")]),
         *wrong(ACTIVITY, "activity", [TypeRef("a:b"), TypeRef(""), TypeRef("Work", ""), TypeRef("Work", "x" * 65)]),
+        *wrong(ACTIVITY, "activity", [TypeRef(["Work"]), TypeRef("Work", {})]),  # type: ignore[arg-type]
         *wrong(UNKNOWN_ACTIVITY, "activity", [TypeRef("Unknown", "1/2")]),
         *wrong(ACTIVITY, "input_json", WRONG_JSON),
         *wrong(ACTIVITY, "control_json", WRONG_JSON),
