@@ -12,7 +12,8 @@ time in which it obeys when it is canceled is a fraction that is a bit of its ow
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, assert_never
 
@@ -20,10 +21,10 @@ from hypothesis import strategies as st
 
 from aioworkflow.errors import ActivityError
 
-__all__ = ["FailureError", "Notes", "Program", "Timed", "Work", "moments", "numbered", "play", "programs", "told"]
+__all__ = ["FailureError", "Notes", "Program", "Timed", "Work", "moments", "play", "programs", "told"]
 
-BASE = 8
-"""A node takes its time up to six times (two attempts and a delay, and all that again), which one digit can count."""
+DIGIT = 3
+"""Bits. A node takes its time up to six times: two attempts and a delay, and all that again."""
 
 MOST_TIMED = 7
 UNIT = 4
@@ -36,7 +37,7 @@ class Timed:
 
     Attributes:
         coarse: About how long: what Hypothesis chooses.
-        number: Which node it is; set by :func:`numbered`.
+        number: Which node it is; set by :func:`programs`.
     """
 
     coarse: int
@@ -44,11 +45,11 @@ class Timed:
 
     @property
     def seconds(self) -> int:
-        return UNIT * (self.coarse * BASE**MOST_TIMED + BASE**self.number)
+        return UNIT * ((self.coarse << DIGIT * MOST_TIMED) + (1 << DIGIT * self.number))
 
     @property
     def seconds_to_stop(self) -> float:
-        return 2**self.number / 32
+        return (1 << self.number) / 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +146,7 @@ def moments() -> st.SearchStrategy[float]:
     """Draw seconds after the start at which nothing else happens."""
     digits = st.integers(0, MOST_TIMED - 1)
     return st.builds(
-        lambda coarse, digit, bit: UNIT * (coarse * BASE**MOST_TIMED + BASE**digit) + (2**bit + 0.5) / 32,
+        lambda coarse, digit, bit: Timed(coarse=coarse, number=digit).seconds + ((1 << bit) + 0.5) / 32,
         _coarse,
         digits,
         digits,
@@ -154,27 +155,26 @@ def moments() -> st.SearchStrategy[float]:
 
 def programs() -> st.SearchStrategy[Program]:
     """Draw programs with no more timed nodes than there are digits for."""
-    return st.recursive(_leaves, _nodes, max_leaves=MOST_TIMED).map(numbered).filter(lambda node: node is not None)
+    return st.recursive(_leaves, _nodes, max_leaves=MOST_TIMED).filter(_has_few_timed).map(_numbered)
 
 
-def numbered(program: Program) -> Program | None:
-    """Return the program with numbers for its timed nodes; None if it has too many."""
-    numbers = iter(range(MOST_TIMED))
-    try:
-        return _numbered(program, numbers)
-    except RuntimeError:  # a generator has ended inside
-        return None
-    except StopIteration:
-        return None
+def _has_few_timed(program: Program) -> bool:
+    return str(program).count("number=-1") <= MOST_TIMED
 
 
-def _numbered(node: Any, numbers: Any) -> Any:
+def _numbered(program: Program) -> Program:
+    numbers = itertools.count()
+    numbered: Program = _with_numbers(program, numbers)
+    return numbered
+
+
+def _with_numbers(node: Any, numbers: Iterator[int]) -> Any:
     fields: dict[str, Any] = {}
     for name in ("child", "cleanup"):
         if hasattr(node, name):
-            fields[name] = _numbered(getattr(node, name), numbers)
+            fields[name] = _with_numbers(getattr(node, name), numbers)
     if isinstance(node, Many):
-        fields["children"] = tuple([_numbered(child, numbers) for child in node.children])
+        fields["children"] = tuple([_with_numbers(child, numbers) for child in node.children])
     if isinstance(node, Timed):
         fields["number"] = next(numbers)
     return replace(node, **fields)
@@ -272,8 +272,8 @@ async def _stop(task: asyncio.Task[Any], seconds: float) -> Any:
         await asyncio.sleep(seconds)
     finally:
         task.cancel()
-        (outcome,) = await asyncio.gather(task, return_exceptions=True)
-    return value_of(outcome)
+        await asyncio.wait([task])
+    return ["stopped"] if task.cancelled() else value_of(task.exception() or task.result())
 
 
 async def _shield(task: asyncio.Task[Any]) -> Any:
