@@ -37,6 +37,7 @@ __all__ = [
     "check_text",
     "check_version",
     "cut",
+    "name_part",
     "show",
 ]
 
@@ -51,7 +52,8 @@ LONGEST_DURATION = 99_999_999
 """Seconds, a little over three years: what eight digits hold (swf-reference 1.3)."""
 
 # Rule A: no `:` `/` `|` and no control characters. Lone surrogates have no UTF-8 form, so no store could keep them.
-_not_in_names = re.compile(r"[:/|\x00-\x1f\x7f-\x9f\ud800-\udfff]").search
+_NOT_IN_NAMES = re.compile(r"[:/|\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_not_in_names = _NOT_IN_NAMES.search
 _not_in_texts = re.compile(r"[\x00\ud800-\udfff]").search
 
 
@@ -90,6 +92,13 @@ def check_name(value: Any, field: str, limit: int = NAME_LIMIT) -> str:
     if value == "arn":
         raise InvalidRequestError(f"{field} must not be the word 'arn'")
     return _plain(value)
+
+
+def name_part(text: str, limit: int) -> str:
+    """Return the beginning of an id from elsewhere, fit for a name that is made of it: what names must not contain, as
+    the ids that AWS Flow gives to children do (swf-reference 1.2), becomes "_".
+    """
+    return _NOT_IN_NAMES.sub("_", text[:limit])
 
 
 def _plain(value: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .activity import Activity
-from .checks import show
+from .checks import name_part, show
 from .decision import Decision, ScheduleActivityDecision, StartChildProcessDecision, StartTimerDecision
 from .errors import InvalidDecisionError
 from .payload import as_json
@@ -79,7 +79,8 @@ def fill_ids(decisions: Sequence[Decision], process: Process) -> list[Decision]:
                 filled[index] = decision.with_id(f"timer-{process.last_event_id}-{index}")
             case StartChildProcessDecision(id=None):
                 run = hashlib.blake2b(process.run_id.encode(), digest_size=6).hexdigest()
-                filled[index] = decision.with_id(f"{process.id[:200]}-{run}-{process.last_event_id}-{index}")
+                parent = name_part(process.id, 200)
+                filled[index] = decision.with_id(f"{parent}-{run}-{process.last_event_id}-{index}")
     return filled
 
 

@@ -25,6 +25,7 @@ from aioworkflow.checks import (
     check_text,
     check_version,
     cut,
+    name_part,
     show,
 )
 from aioworkflow.errors import InvalidRequestError
@@ -168,6 +169,14 @@ def test_a_bad_value_is_refused_by_name(check: Callable[..., Any], value: Any, m
     with pytest.raises(InvalidRequestError, match=rf"^field[.\w]*(\[\d\])? ?.*{message}") as caught:
         check(value, "field")
     assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "part"),
+    [("order-17", 20, "order-17"), ("order-17", 5, "order"), ("a:b/c|d\x7f\n", 20, "a_b_c_d__"), ("", 5, "")],
+)
+def test_a_part_of_a_name_is_made_of_any_id(text: str, limit: int, part: str) -> None:
+    assert name_part(text, limit) == part
 
 
 def test_a_duration_may_be_obligatory() -> None:

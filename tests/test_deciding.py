@@ -168,6 +168,12 @@ def test_long_names_leave_room_for_the_rest() -> None:
     assert [len(getattr(decision, "id", "")) for decision in filled] == [204, 217]
 
 
+def test_the_id_of_a_child_is_good_also_where_that_of_its_parent_is_not() -> None:
+    process = Process(ProcessRef("22X56/run=:1", "r"), History().events)  # as AWS Flow makes them
+    (child,) = fill_ids([StartChildProcessDecision("Bar")], process)
+    assert getattr(child, "id", "").startswith("22X56_run=_1-")
+
+
 # --- deciders of all kinds -------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from ..checks import name_part
 from ..decision import CancelTimerDecision, Decision, FailProcessDecision, StartTimerDecision
 from ..errors import LimitExceededError, NotInWorkflowError
 from ..event import (
@@ -310,7 +311,7 @@ class Run:
     def child_id(self, workflow: str) -> str:
         """Return a process id for a child, which no child of another run has."""
         run = hashlib.blake2b(self.process.run_id.encode(), digest_size=4).hexdigest()
-        return f"{self.process.id[:150]}-{workflow[:60]}-{run}-{self.count('child')}"
+        return f"{name_part(self.process.id, 150)}-{workflow[:60]}-{run}-{self.count('child')}"
 
     def signal_queue(self, name: str) -> asyncio.Queue[str | None]:
         """Return the signals of a name that nobody has taken yet."""
