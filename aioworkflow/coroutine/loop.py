@@ -14,13 +14,15 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import ForbiddenCallError, NotInWorkflowError
 from ..event import StartTimerFailedEvent, TimerStartedEvent
 from .commands import Command
 from .nesting import run_nested
-from .tasks import DurableFuture, DurableTask, FirstSteps, given_to_as_completed
+from .ordering import FirstSteps, given_to_as_completed
+from .tasks import DurableFuture, DurableTask
 
 if TYPE_CHECKING:
     from .run import Run
@@ -79,6 +81,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         self.disposed = False
         self.tasks: list[asyncio.Task[Any]] = []
         self._ready: deque[asyncio.Handle | FirstSteps] = deque()
+        self._cancellations: list[tuple[int, asyncio.Task[Any], Any]] = []
         self._compact_at = 8
         self._next_hash = seed
         self._first_steps: FirstSteps | None = None
@@ -102,6 +105,17 @@ class ReplayLoop(asyncio.AbstractEventLoop):
             handle = ready.popleft()
             if not handle._cancelled:  # noqa: SLF001 - loops run handles so
                 handle._run()  # noqa: SLF001
+                if self._cancellations:
+                    self._deliver_cancellations()
+
+    def cancel_after_callback(self, task: asyncio.Task[Any], message: Any) -> None:
+        """Cancel a task when the callback that is running has returned; the oldest first, if there are several."""
+        self._cancellations.append((hash(task), task, message))
+
+    def _deliver_cancellations(self) -> None:
+        cancellations, self._cancellations = self._cancellations, []
+        for _, task, message in sorted(cancellations, key=itemgetter(0)):
+            task.cancel(message)
 
     def ring(self, timer: DurableTimer) -> None:
         """Make a timer's callback ready."""
@@ -192,11 +206,19 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         else:
             task = self._make_task(coro, name=name, context=context, **options)
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - as `gather` does
+        self._enlist(task)
+        return task
+
+    def _enlist(self, task: asyncio.Task[Any]) -> None:
+        """Add a task to those that are open, in the order of their hashes: ``as_completed`` makes them in any order."""
         tasks = self.tasks
-        tasks.append(task)
+        place = len(tasks)
+        if self._first_steps is not None and type(task) is DurableTask:
+            while place and type(tasks[place - 1]) is DurableTask and hash(tasks[place - 1]) > hash(task):
+                place -= 1
+        tasks.insert(place, task)
         if len(tasks) >= self._compact_at:
             self._compact_at = 2 * len(self.open_tasks()) + 8
-        return task
 
     def _make_task(self, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
         try:
