@@ -129,7 +129,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
     def report_unseen(self) -> None:
         """Report the exceptions of tasks that nobody has asked for, as asyncio does when it finds such garbage."""
         for task in self.tasks:
-            if task.done() and task._log_traceback:  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio's own mark
+            if task.done() and task._log_traceback:  # noqa: SLF001 - asyncio's own mark
                 message = f"exception of task {task.get_name()} was never retrieved"
                 self.call_exception_handler({"message": message, "exception": task.exception(), "task": task})
 

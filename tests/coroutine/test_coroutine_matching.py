@@ -20,6 +20,7 @@ from aioworkflow import (
     wait_signal,
     workflow,
 )
+from aioworkflow.machine.limits import Limits
 from aioworkflow.process import Process
 from tests.coroutine.stage import Stage
 
@@ -189,7 +190,7 @@ async def test_replay_checks_a_whole_history() -> None:
     process = Process(stage.run.ref, stage.run.history)
     flow.replay(order, process)
     code = ships
-    with pytest.raises(NondeterminismError, match="at .*test_coroutine_matching.py:"):
+    with pytest.raises(NondeterminismError, match=r"at .*test_coroutine_matching\.py:"):
         flow.replay(order, process)
 
 
@@ -197,8 +198,6 @@ async def test_a_history_that_was_ended_by_force_may_lack_results() -> None:
     @workflow
     async def order() -> None:
         await asyncio.gather(*(execute(charge) for _ in range(20)))
-
-    from aioworkflow.machine.limits import Limits
 
     stage = Stage(order, charge, limits=Limits(events=10))
     await stage.start()

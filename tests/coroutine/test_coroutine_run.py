@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -24,7 +24,7 @@ from aioworkflow import (
     wait_signal,
     workflow,
 )
-from aioworkflow.event import CompleteProcessFailedEvent, TimerStartedEvent
+from aioworkflow.event import CompleteProcessFailedEvent
 from aioworkflow.machine.limits import Limits
 from tests.coroutine.stage import Stage
 
@@ -330,7 +330,7 @@ async def test_more_than_one_answer_can_carry_is_sent_in_several_turns(monkeypat
     decisions = await stage.start()
     assert decisions[:2] == [ScheduleActivityDecision(double, number, id=f"double-{number + 1}") for number in (0, 1)]
     assert isinstance(decisions[2], StartTimerDecision)
-    assert [event.timer_id for event in stage.events(TimerStartedEvent)] == ["aioworkflow.more-3"]
+    assert stage.open_timers == ["aioworkflow.more-3"]
     stage.pass_time(0)
     await stage.settle()
     stage.pass_time(0)
@@ -417,7 +417,7 @@ async def test_generators_and_context_managers() -> None:
         finally:
             await execute("return")
 
-    async def pages() -> AsyncIterator[int]:
+    async def pages() -> AsyncGenerator[int, None]:
         try:
             for number in range(100):
                 yield await execute(double, number)
@@ -457,10 +457,12 @@ async def test_an_abandoned_generator_is_closed_in_the_run() -> None:
 
     @workflow
     async def order() -> int:
+        found = 0
         async for number in pages():
+            found = number
             break
         await wait_signal("go")
-        return number
+        return found
 
     stage = Stage(order, double)
     assert await stage.start() == [ScheduleActivityDecision(double, 1, id="double-1")]

@@ -87,7 +87,7 @@ async def test_results_are_read_as_what_the_activity_returns() -> None:
             repr(await execute("pair", [1, 2])),
             repr(await execute("pair", into=tuple[int, int])),
             repr(await execute(ShipActivity, 1)),
-            repr(await execute(OddActivity(), 1)),
+            repr(await execute(OddActivity(), 1)),  # type: ignore[call-overload]
         ]
 
     stage = Stage(order, pair, ShipActivity, OddActivity)
@@ -346,8 +346,8 @@ async def test_a_child_that_cannot_start_raises() -> None:
     @workflow
     async def order() -> list[Any]:
         told: list[Any] = []
-        for workflow, id in (("Unknown", "a"), ("Child", "p")):
-            handle = start_child(workflow, 1, id=id)
+        for name, id in (("Unknown", "a"), ("Child", "p")):
+            handle = start_child(name, 1, id=id)
             try:
                 await handle
             except ChildError as error:

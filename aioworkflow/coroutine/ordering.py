@@ -1,0 +1,100 @@
+"""Order for what asyncio and anyio do in an order that chance decides on.
+
+Both go through sets of objects whose hashes nobody can choose, as those of tasks can be (:mod:`.tasks`):
+
+- ``asyncio.as_completed`` puts *coroutines* into a set before it makes tasks of them. :class:`FirstSteps` puts the
+  first steps of these back into the order in which the coroutines were given.
+- A cancel scope of anyio keeps its child scopes in a set, and each task of a task group has one. The tasks are
+  cancelled when anyio has found them all, oldest first.
+
+Who calls is told by the code objects of their frames.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Collection, Sequence
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ForbiddenCallError
+
+if TYPE_CHECKING:
+    from .loop import ReplayLoop
+
+__all__ = ["FirstSteps", "given_to_as_completed", "is_delivery_of_anyio"]
+
+_iterator: Any = getattr(asyncio.tasks, "_AsCompletedIterator", None)
+_CODE: CodeType = asyncio.as_completed.__code__ if _iterator is None else _iterator.__init__.__code__
+"""Where ``as_completed`` makes tasks of its argument: in a class since Python 3.13, in a function before."""
+
+_ARGUMENT = _CODE.co_varnames[0 if _iterator is None else 1]
+
+_DEPTH = 4
+"""So many frames lie at most between that and the making of a task: two of ensure_future, the set comprehension."""
+
+
+def is_delivery_of_anyio() -> bool:
+    """Whether the caller's caller is a cancel scope of anyio that cancels its tasks."""
+    anyio = sys.modules.get("anyio._backends._asyncio")
+    caller = sys._getframe(2).f_code  # noqa: SLF001 - inspect's way takes milliseconds
+    return anyio is not None and caller is anyio.CancelScope._deliver_cancellation.__code__  # noqa: SLF001
+
+
+def given_to_as_completed() -> Collection[Any] | None:
+    """Return the argument of the ``as_completed`` that has called for a task to be made; None if none did.
+
+    Raises:
+        ForbiddenCallError: It is an iterator or a set, whose order nobody can tell any more.
+    """
+    frame = sys._getframe(3)  # noqa: SLF001 - inspect's way takes milliseconds
+    for _ in range(_DEPTH):
+        if frame.f_code is _CODE:
+            given = frame.f_locals[_ARGUMENT]
+            if isinstance(given, Sequence | dict):
+                return given
+            for item in given if isinstance(given, Collection) else ():
+                if asyncio.iscoroutine(item):
+                    item.close()
+            raise ForbiddenCallError(
+                "as_completed() begins the coroutines of an iterator or a set in an order that chance decides on; "
+                "give it a list"
+            )
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return None
+
+
+class FirstSteps:
+    """Takes the place of the first steps of the coroutines of one ``as_completed`` in the queue of what is ready.
+
+    Attributes:
+        given: The argument of ``as_completed``.
+    """
+
+    __slots__ = ("_first_hash", "_places", "_ready", "_steps", "given")
+
+    _cancelled = False
+
+    def __init__(self, given: Collection[Any], loop: ReplayLoop, ready: deque[Any]) -> None:
+        self.given: Collection[Any] | None = given
+        self._places = {id(item): place for place, item in enumerate(given)}
+        self._first_hash = loop.take_hashes(len(given))
+        self._ready = ready
+        self._steps: list[tuple[int, asyncio.Handle]] = []
+
+    def hash_for(self, coro: object) -> int:
+        """Return the hash of the task that is made of a coroutine."""
+        return self._first_hash + self._places[id(coro)]
+
+    def add(self, coro: object, step: asyncio.Handle) -> None:
+        """Take in the first step of a coroutine."""
+        self._steps.append((self._places[id(coro)], step))
+
+    def _run(self) -> None:
+        self.given = None  # a later call with the same argument is another call
+        self._steps.sort(key=lambda item: item[0])
+        self._ready.extendleft(step for _, step in reversed(self._steps))
