@@ -129,6 +129,11 @@ class Store(Protocol):
     the group may or may not have been saved, and the caller must load anew.
     """
 
+    @property
+    def session_look_seconds(self) -> float:
+        """To look at other sessions more often than this brings nothing."""
+        ...
+
     async def open(self) -> None:
         """Connect, and bring the schema to this version.
 

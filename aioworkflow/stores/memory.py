@@ -210,6 +210,8 @@ class MemoryStore:
     them apart and says yes as long as there are several sessions. Sessions die by their lease alone.
     """
 
+    session_look_seconds = 0.0
+
     def __init__(self, database: MemoryDatabase | None = None) -> None:
         self.database = database if database is not None else MemoryDatabase()
         self._opened = 0

@@ -57,6 +57,10 @@ class ScriptedStore:
         self._holds: dict[str, list[Hold]] = {}
         self._called = asyncio.Condition()
 
+    @property
+    def session_look_seconds(self) -> float:
+        return self.inner.session_look_seconds
+
     async def next_call(self, method: str, times: int = 1) -> None:
         """Wait until a method has been called, and has returned, so many times from now on."""
         async with self.calling(method, times):

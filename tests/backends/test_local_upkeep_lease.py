@@ -28,10 +28,10 @@ async def test_the_lease_is_renewed_when_a_third_is_used_up(passes: float, renew
     clock = ManualClock(start=1000.0)
     store = LeaseStore()
     async with LocalBackend(store, LocalOptions(lease_seconds=30.0), lease_clock=clock) as backend:
-        assert store.leases == [1030.0]
+        assert store.leases == [1029.0]
         clock._now += passes  # also back, as the clock of a machine may be set
         await backend._upkeep.renew_session()
-        assert store.leases[-1] == (1030.0 + passes if renewed else 1030.0)
+        assert store.leases[-1] == (1029.0 + passes if renewed else 1029.0)
 
 
 async def test_a_session_that_was_ended_does_not_come_back() -> None:

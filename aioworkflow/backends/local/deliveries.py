@@ -24,13 +24,16 @@ from ...types import ProcessStatus
 from .batch import Handover, Operation, PendingRun
 from .lists import TaskList, TaskLists, Waiter
 from .runs import CachedRun, RunCache
-from .tokens import write_token
+from .tokens import read_token, write_token
 
 __all__ = ["Deliveries"]
 
 _logger = logging.getLogger("aioworkflow.local")
 
 T = TypeVar("T")
+
+_Holder = tuple[str, OnInterrupt | None]
+"""The token of a task that is out, and what tells its holder that it has ended."""
 
 
 class Deliveries:
@@ -54,7 +57,7 @@ class Deliveries:
         self._feed = feed
         self._on_deadline = on_deadline
         self._spawn = spawn
-        self._holders: dict[str, dict[int, tuple[str, OnInterrupt | None]]] = {}
+        self._holders: dict[str, dict[int, _Holder]] = {}
         self._closings: dict[str, list[asyncio.Future[AnyEvent]]] = {}
 
     @property
@@ -209,6 +212,26 @@ class Deliveries:
                 holders.pop(request.scheduled_event_id, None)
                 if not holders:
                     self._holders.pop(operation.run_id, None)
+
+    async def let_go_of_lost(self) -> None:
+        """Tell the holders of tasks that others have given up, since this session was taken for dead."""
+        held = {run_id: dict(holders) for run_id, holders in self._holders.items()}
+        stored = await self._store.load(list(held))
+        for run_id, tasks in held.items():
+            items = {} if run_id not in stored else {item.event_id: item for item in stored[run_id].items}
+            for event_id, task in tasks.items():
+                item = items.get(event_id)
+                if not isinstance(item, OpenActivity) or item.started_event_id != read_token(task[0], "a")[3]:
+                    self._let_go(run_id, event_id, task)
+
+    def _let_go(self, run_id: str, event_id: int, task: _Holder) -> None:
+        token, callback = task
+        holders = self._holders.get(run_id, {})
+        if holders.get(event_id) == task:
+            del holders[event_id]
+            _call(callback, token, Interruption.CLOSED)
+        if not holders:
+            self._holders.pop(run_id, None)
 
     def _interrupt(self, pending: PendingRun, run: CachedRun, outcome: Outcome) -> None:
         """Tell holders of tasks that are canceled or closed, but not those who have just answered themselves."""

@@ -21,6 +21,7 @@ from ...types import ProcessRef
 from .clock import Alarm, Clock
 from .committer import Committer
 from .deliveries import Deliveries
+from .lease import Lease
 from .lists import TaskLists
 from .options import LocalOptions
 from .registry import Registry
@@ -30,10 +31,7 @@ __all__ = ["Upkeep"]
 
 _logger = logging.getLogger("aioworkflow.local")
 
-_RENEWED_AT = 2 / 3
-"""The share of a lease that is left when it is renewed; before that others are looked at, and nothing is written."""
-
-_FALLBACK_PERIOD = 5.0
+_FALLBACK_PERIOD = 10.0
 """Seconds between looks at the database for what no hint told of: deadlines, undelivered messages, types."""
 
 _MESSAGES_PER_QUERY = 500
@@ -62,14 +60,14 @@ class Upkeep:
         self._store = store
         self._session = session
         self._clock = clock
-        self._lease_clock = lease_clock
         self._options = options
+        self._look_seconds = max(options.session_check_seconds, store.session_look_seconds)
+        self._lease = Lease(lease_clock, lifetime=options.lease_seconds, period=self._look_seconds)
         self._committer = committer
         self._deliveries = deliveries
         self._lists = lists
         self._runs = runs
         self._registry = registry
-        self._expires_at = 0.0
         self._ending = False
         self._deadline: float | None = None
         self._alarm: Alarm | None = None
@@ -138,19 +136,19 @@ class Upkeep:
     async def keep_session(self) -> None:
         """Renew the lease, and release what dead sessions held, for ever."""
         while True:
-            await anyio.sleep(self._options.session_check_seconds)
+            await anyio.sleep(self._look_seconds)
             await self._guarded("sessions", self.renew_session)
 
     async def renew_session(self) -> None:
         """Renew the lease once, and release what dead sessions held; not when the session is being ended."""
         if self._ending:
             return
-        now = self._lease_clock.now()
-        lease = self._options.lease_seconds
-        if not lease * _RENEWED_AT <= self._expires_at - now <= lease:
-            self._expires_at = now + lease
-        dead = await self._store.renew_session(self._session, now=now, expires_at=self._expires_at)
-        for session in dead:
+        now, expires_at = self._lease.ask()
+        dead = await self._store.renew_session(self._session, now=now, expires_at=expires_at)
+        self._lease.looked()
+        if self._lease.is_doubtful:
+            await self._deliveries.let_go_of_lost()
+        for session in dead if self._lease.counts_others else ():
             released = await self.release(session)
             await self._store.end_session(session)
             released += await self.release(session)  # what it was about to take meanwhile: it may only have been slow

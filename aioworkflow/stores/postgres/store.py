@@ -56,6 +56,8 @@ class PostgresStore:
             before 1.21): a little slower.
     """
 
+    session_look_seconds = 2.5
+
     def __init__(
         self,
         url: str,

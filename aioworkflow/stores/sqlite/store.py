@@ -44,6 +44,8 @@ class SQLiteStore:
         busy_timeout: Seconds to wait for other connections before :class:`BackendUnavailableError`.
     """
 
+    session_look_seconds = 0.0
+
     def __init__(
         self, path: str | bytes | os.PathLike[str], *, synchronous: Synchronous = "FULL", busy_timeout: float = 5.0
     ) -> None:
