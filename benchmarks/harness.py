@@ -21,9 +21,14 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from mmap import mmap
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from postgres import Servant
 
 HERE = Path(__file__).parent
 QUICK_BUDGET = 50.0  # seconds; no round begins that would end later
@@ -39,9 +44,11 @@ class Job:
 
     Attributes:
         script: The file in this directory that measures it.
-        store: ``memory``, ``sqlite-full``, ``sqlite-normal``, or a peer's name for its database.
+        store: ``memory``, ``sqlite-full``, ``sqlite-normal``, ``postgres``, or a peer's name for its database, which
+            is on PostgreSQL if that contains "postgres".
         shape: ``chain-N`` (N activities one after another), ``fanout-N`` (N at once), or a name of the script's own.
         concurrency: How many processes are open at a time.
+        workers: How many OS processes work.
         seconds: How long to measure.
     """
 
@@ -49,11 +56,18 @@ class Job:
     store: str
     shape: str
     concurrency: int = 1
+    workers: int = 1
     seconds: float = 2.0
 
     @property
     def case(self) -> str:
-        return f"{self.store}/{self.shape}/c{self.concurrency}"
+        workers = f"/w{self.workers}" if self.workers > 1 else ""
+        return f"{self.store}/{self.shape}/c{self.concurrency}{workers}"
+
+    @property
+    def needs_server(self) -> bool:
+        """Whether it is measured on a database of a PostgreSQL server that is there already."""
+        return "postgres" in self.store and not self.shape.startswith("outage")
 
     @property
     def size(self) -> int:
@@ -143,6 +157,17 @@ def select(jobs: Iterable[Job], options: argparse.Namespace) -> list[Job]:
 
 def measure(jobs: Sequence[Job], options: argparse.Namespace) -> Results:
     """Run every job in turn, round after round, each in a child process."""
+    directory = options.dir or Path.cwd()
+    with ExitStack() as resources:
+        server = None
+        if any(job.needs_server for job in jobs):
+            from postgres import any_server
+
+            server = resources.enter_context(any_server(directory))
+        return _measure(jobs, options, directory, server)
+
+
+def _measure(jobs: Sequence[Job], options: argparse.Namespace, directory: Path, server: Servant | None) -> Results:
     measured: dict[Job, list[Metrics]] = defaultdict(list)
     begun = time.monotonic()
     for done in range(options.rounds):
@@ -151,7 +176,10 @@ def measure(jobs: Sequence[Job], options: argparse.Namespace) -> Results:
             break
         for number, job in enumerate(jobs, 1):
             _progress(f"round {done + 1}/{options.rounds}  {number}/{len(jobs)}  {job.case}")
-            measured[job].append(_run_child(job, options.dir or Path.cwd()))
+            if server is not None and job.needs_server:
+                measured[job].append(_run_on_server(job, directory, server))
+            else:
+                measured[job].append(_run_child(job, directory))
     _progress("")
     rounds = len(measured[jobs[0]])
     print(f"Medians of {rounds} interleaved round{'s' if rounds > 1 else ''} on {os.cpu_count()} CPUs,", end=" ")
@@ -177,11 +205,22 @@ def report(lines: Sequence[tuple[Record, Goal | None]], options: argparse.Namesp
         options.json.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def _run_child(job: Job, parent_directory: Path) -> Metrics:
+def _run_on_server(job: Job, directory: Path, server: Servant) -> Metrics:
+    """Measure on a fresh database, and add what an activity cost there, start-up included."""
+    costs: dict[str, float] = {}
+    with server.database(costs) as url:
+        metrics = dict(_run_child(job, directory, url))
+    activities = metrics.pop("activities", 0)
+    if activities:
+        metrics |= {f"{what}_per_activity": cost / activities for what, cost in costs.items()}
+    return metrics
+
+
+def _run_child(job: Job, parent_directory: Path, url: str = "") -> Metrics:
     directory = tempfile.mkdtemp(prefix="benchmark-", dir=parent_directory)
     try:
         finished = subprocess.run(
-            [sys.executable, str(HERE / job.script), json.dumps(asdict(job)), directory],
+            [sys.executable, str(HERE / job.script), json.dumps(asdict(job)), directory, url],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -218,10 +257,36 @@ def _number(value: float | None) -> str:
 
 
 class Counter:
-    """How many activities have run; the activities of both sides count themselves."""
+    """How many activities have run; the activities of all sides count themselves."""
 
     def __init__(self) -> None:
-        self.value = 0
+        self._slots: memoryview[float] = memoryview(bytearray(self.file_size(1))).cast("d")
+        self._mine = 0
+
+    def share(self, path: Path, place: int) -> None:
+        """Count together with other OS processes, each in its place of a file of :meth:`file_size` bytes."""
+        with path.open("r+b") as file:
+            self._slots = memoryview(mmap(file.fileno(), 0)).cast("d")
+        self._mine = 2 * place
+
+    @staticmethod
+    def file_size(places: int) -> int:
+        """How long the file must be that so many share."""
+        return 16 * places
+
+    def add(self) -> None:
+        """Count one."""
+        self._slots[self._mine] += 1
+        self._slots[self._mine + 1] = time.process_time()
+
+    @property
+    def value(self) -> int:
+        """How many were counted, by all who share it."""
+        return int(sum(self._slots[::2]))
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU seconds of all who share it, as of when each counted last; our own as of now."""
+        return sum(self._slots[1::2]) - self._slots[self._mine + 1] + time.process_time()
 
 
 def child(measurement: Callable[[Job, Path], Awaitable[NoReturn]]) -> NoReturn:
@@ -232,6 +297,11 @@ def child(measurement: Callable[[Job, Path], Awaitable[NoReturn]]) -> NoReturn:
 
 async def _run_measurement(measurement: Callable[[Job, Path], Awaitable[NoReturn]]) -> None:
     await measurement(Job(**json.loads(sys.argv[1])), Path(sys.argv[2]))
+
+
+def database_url() -> str:
+    """The URL of the database that the parent made for this measurement."""
+    return sys.argv[3]
 
 
 def finish(metrics: Metrics) -> NoReturn:
@@ -258,7 +328,7 @@ async def throughput(job: Job, run_process: Callable[[], Awaitable[None]], count
     await _run(busy, job.seconds)
     while not clock.read()[0]:  # a very short measurement, or a very slow peer
         await _run(busy, job.seconds)
-    return _rates(job, *clock.read())
+    return {**_rates(job, *clock.read()), **_total(job, counter)}
 
 
 async def _run(busy: set[asyncio.Task[None]], seconds: float) -> None:
@@ -275,7 +345,7 @@ async def _whole_processes(job: Job, run_process: Callable[[], Awaitable[None]],
         await run_process()
         activities, wall, cpu = clock.read()
         if wall >= job.seconds:
-            return _rates(job, activities, wall, cpu)
+            return {**_rates(job, activities, wall, cpu), **_total(job, counter)}
 
 
 async def _forever(run_process: Callable[[], Awaitable[None]]) -> None:
@@ -288,11 +358,16 @@ class Stopwatch:
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
-        self._begun = (counter.value, time.perf_counter(), time.process_time())
+        self._begun = (counter.value, time.perf_counter(), counter.cpu_seconds())
 
     def read(self) -> tuple[int, float, float]:
         activities, wall, cpu = self._begun
-        return self._counter.value - activities, time.perf_counter() - wall, time.process_time() - cpu
+        return self._counter.value - activities, time.perf_counter() - wall, self._counter.cpu_seconds() - cpu
+
+
+def _total(job: Job, counter: Counter) -> Metrics:
+    """What the parent divides the costs of the server by: they include warming up."""
+    return {"activities": counter.value} if job.needs_server else {}
 
 
 def _rates(job: Job, activities: int, wall: float, cpu: float) -> Metrics:

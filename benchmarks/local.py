@@ -1,11 +1,15 @@
-"""How fast aioworkflow is on its embedded stores.
+"""How fast aioworkflow is on its stores.
 
     python benchmarks/local.py [--quick] [--json FILE] [--only TEXT]
 
 Throughput of processes with 1, 10 and 100 activities one after another, at 1, 100 and 1,000 processes at a time; of one
 process with 1,000 activities at once; the cost of a decision as history grows; what 1,000 waiting polls cost while
-nothing happens; and what 10,000 waiting activities cost. The SQLite figures stand beside the commits per second of a
-bare loop in the same run.
+nothing happens; and what 10,000 waiting activities cost. The figures of SQLite and PostgreSQL stand beside the commits
+per second of a bare loop in the same run.
+
+On PostgreSQL (see postgres.py) also: 1, 2 and 4 OS processes that work; transactions, bytes of write-ahead log and
+CPU seconds of the server for each activity, start-up included; and how the work goes on when the database was away for
+20 s (not with ``--quick``).
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import argparse
 from harness import Goal, Job, Record, Results, arguments, measure, report, select
 
 STORES = ("memory", "sqlite-full", "sqlite-normal")
+POSTGRES = "postgres"
 GOALS = {
     ("memory/chain-10/c100", "activities_per_second"): Goal(least=8000, of_ratio=False),
     ("sqlite-full/chain-10/c100", "activities_per_second"): Goal(least=3000, of_ratio=False),
@@ -24,6 +29,13 @@ GOALS = {
         (f"{store}/waiting-10000/c10", "bytes_per_waiting_activity"): Goal(most=20_000, of_ratio=False)
         for store in STORES
     },
+    ("postgres/chain-10/c100", "transactions_per_activity"): Goal(most=1.0, of_ratio=False),
+    ("postgres/chain-10/c100/w4", "activities_per_second"): Goal(least=1.0),
+    ("postgres/fanout-1000/c1", "seconds_per_activity"): Goal(most=1.5),
+    ("postgres/fanout-1000/c1/w4", "activities_per_second"): Goal(least=0.5),
+    ("postgres/idle-polls-100/c1", "queries_per_second"): Goal(most=1.0, of_ratio=False),
+    ("postgres/outage-20/c100", "seconds_to_resume"): Goal(most=2.0, of_ratio=False),
+    ("postgres/outage-20/c100", "processes_lost"): Goal(most=0.0, of_ratio=False),
 }
 
 
@@ -42,12 +54,29 @@ def other_jobs(options: argparse.Namespace) -> list[Job]:
     return [ours(options, store, shape, at_once) for store in ("memory", "sqlite-full") for shape, at_once in cells]
 
 
+def postgres_jobs(options: argparse.Namespace) -> list[Job]:
+    cells = [("chain-10", 1, 1), ("chain-10", 100, 1), ("chain-10", 100, 4), ("idle-polls-100", 1, 1)]
+    if not options.quick:
+        cells += [(f"chain-{length}", at_once, 1) for length in (1, 100) for at_once in (1, 100, 1000)]
+        cells += [("chain-10", 1000, 1), ("chain-10", 100, 2), ("fanout-10", 1, 1), ("fanout-10", 100, 1)]
+        cells += [("fanout-1000", 1, 1), ("fanout-1000", 1, 2), ("fanout-1000", 1, 4)]
+        cells += [("history-10", 1, 1), ("history-10000", 1, 1)]
+    jobs = [ours(options, POSTGRES, shape, at_once, workers) for shape, at_once, workers in cells]
+    return jobs if options.quick else [*jobs, outage(options)]
+
+
+def outage(options: argparse.Namespace) -> Job:
+    return Job(script="outage.py", store=POSTGRES, shape="outage-20", concurrency=100, seconds=options.seconds)
+
+
 def raw_jobs(options: argparse.Namespace) -> list[Job]:
-    return [Job(script="raw.py", store=store, shape="commit", seconds=options.seconds) for store in STORES[1:]]
+    stores = (*STORES[1:], POSTGRES)
+    return [Job(script="raw.py", store=store, shape="commit", seconds=options.seconds) for store in stores]
 
 
-def ours(options: argparse.Namespace, store: str, shape: str, at_once: int) -> Job:
-    return Job(script="ours.py", store=store, shape=shape, concurrency=at_once, seconds=options.seconds)
+def ours(options: argparse.Namespace, store: str, shape: str, at_once: int, workers: int = 1) -> Job:
+    script = "team.py" if workers > 1 else "ours.py"
+    return Job(script=script, store=store, shape=shape, concurrency=at_once, workers=workers, seconds=options.seconds)
 
 
 def lines(results: Results, options: argparse.Namespace) -> list[tuple[Record, Goal | None]]:
@@ -56,12 +85,15 @@ def lines(results: Results, options: argparse.Namespace) -> list[tuple[Record, G
 
 
 def line(results: Results, options: argparse.Namespace, job: Job, metric: str) -> tuple[Record, Goal | None]:
-    if metric == "activities_per_second" and job.store != "memory":
+    if job.workers > 1 and metric in ("activities_per_second", "cpu_seconds_per_activity"):
+        alone = ours(options, job.store, job.shape, job.concurrency)
+        record = results.compare(job, metric, alone, name="one OS process")
+    elif metric == "activities_per_second" and job.store != "memory":
         raw = Job(script="raw.py", store=job.store, shape="commit", seconds=options.seconds)
         record = results.compare(
             job, metric, raw, peer_metric="commits_per_second", name="bare loop, commits_per_second"
         )
-    elif job.shape == "fanout-1000" and "seconds_per_activity" in metric:
+    elif job.shape == "fanout-1000" and metric in ("seconds_per_activity", "cpu_seconds_per_activity"):
         record = results.compare(
             job, metric, ours(options, job.store, "fanout-10", 100), name=f"{job.store}/fanout-10/c100"
         )
@@ -75,8 +107,8 @@ def line(results: Results, options: argparse.Namespace, job: Job, metric: str) -
 
 
 def main() -> None:
-    options = arguments("How fast aioworkflow is on its embedded stores.")
-    jobs = select([*throughput_jobs(options), *other_jobs(options)], options)
+    options = arguments("How fast aioworkflow is on its stores.")
+    jobs = select([*throughput_jobs(options), *other_jobs(options), *postgres_jobs(options)], options)
     raw = [job for job in raw_jobs(options) if any(job.store == other.store for other in jobs)]
     results = measure([*raw, *jobs], options)
     report(lines(results, options), options)

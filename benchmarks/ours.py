@@ -25,7 +25,7 @@ from aioworkflow.event import ActivityCompletedEvent
 from aioworkflow.process import Process
 from aioworkflow.worker import Worker, WorkerOptions
 from aioworkflow.workflow import Workflow
-from harness import Counter, Job, child, finish, throughput
+from harness import Counter, Job, child, database_url, finish, throughput
 
 LAST_ROUNDS = 50  # of a long history, over which a decision is timed
 
@@ -35,14 +35,14 @@ decided_at: list[tuple[int, float, float]] = []  # events in history, wall clock
 
 class StepActivity(Activity):
     async def execute(self, task: Any, worker: Any) -> int:
-        counter.value += 1
+        counter.add()
         number: int = task.input
         return number + 1
 
 
 class WaitActivity(Activity):
     async def execute(self, task: Any, worker: Any) -> None:
-        counter.value += 1
+        counter.add()
         await asyncio.Event().wait()
 
 
@@ -93,12 +93,14 @@ ACTIVITIES = [StepActivity, WaitActivity]
 def url(job: Job, directory: Path) -> str:
     if job.store == "memory":
         return "memory://"
+    if job.needs_server:
+        return database_url()
     return f"sqlite:///{directory}/benchmark.db?synchronous={job.store.removeprefix('sqlite-')}"
 
 
 @asynccontextmanager
-async def running(job: Job, directory: Path, activities: int) -> AsyncIterator[tuple[Any, Client]]:
-    """Open a backend, a worker with room for that many activities and for all processes, and a client."""
+async def running(job: Job, at: str, activities: int) -> AsyncIterator[tuple[Any, Client]]:
+    """Open the backend at a URL, a worker with room for that many activities and for all processes, and a client."""
     room = max(100, 2 * job.concurrency)
     options = WorkerOptions(
         max_concurrent_activities=max(activities, room),
@@ -107,30 +109,31 @@ async def running(job: Job, directory: Path, activities: int) -> AsyncIterator[t
         cached_processes=max(1000, room),
     )
     async with (
-        connect(url(job, directory)) as backend,
+        connect(at) as backend,
         Worker(backend, workflows=WORKFLOWS, activities=ACTIVITIES, options=options),
     ):
         yield backend, Client(backend)
 
 
+async def run_process(job: Job, client: Client) -> None:
+    """Run one process of the job's shape."""
+    workflow = ChainWorkflow if job.shape.startswith("chain") else FanoutWorkflow
+    handle = await client.start(workflow, input=job.size)
+    result = await handle.result()
+    if result != job.size:
+        raise AssertionError(f"{job.case}: got {result}")
+
+
 async def run_jobs(job: Job, directory: Path) -> NoReturn:
     """Processes of the job's shape, again and again."""
-    workflow = ChainWorkflow if job.shape.startswith("chain") else FanoutWorkflow
-    async with running(job, directory, activities=1000) as (_, client):
-
-        async def run_process() -> None:
-            handle = await client.start(workflow, input=job.size)
-            result = await handle.result()
-            if result != job.size:
-                raise AssertionError(f"{job.case}: got {result}")
-
-        finish(await throughput(job, run_process, counter))
+    async with running(job, url(job, directory), activities=1000) as (_, client):
+        finish(await throughput(job, lambda: run_process(job, client), counter))
 
 
 async def decide_on_history(job: Job, directory: Path) -> NoReturn:
     """How long it takes from one decision to the next, an activity between them, at ``job.size`` events of history."""
     rounds: list[tuple[float, float]] = []
-    async with running(job, directory, activities=10) as (_, client):
+    async with running(job, url(job, directory), activities=10) as (_, client):
         begun = time.perf_counter()
         while not rounds or (len(rounds) < LAST_ROUNDS or time.perf_counter() - begun < job.seconds):
             decided_at.clear()
@@ -155,10 +158,12 @@ async def stay_idle(job: Job, directory: Path) -> NoReturn:
 
     def traced(*args: Any, **kwargs: Any) -> sqlite3.Connection:
         connection: sqlite3.Connection = open_database(*args, **kwargs)
-        connection.set_trace_callback(lambda _: setattr(queries, "value", queries.value + 1))
+        connection.set_trace_callback(lambda _: queries.add())
         return connection
 
     sqlite3.connect = traced  # type: ignore[assignment]
+    if job.needs_server:
+        await count_queries(queries)
     async with connect(url(job, directory)) as backend:
         polls = [asyncio.create_task(backend.poll_activity_task(f"list-{number}")) for number in range(job.size)]
         await asyncio.sleep(1.0)
@@ -173,6 +178,20 @@ async def stay_idle(job: Job, directory: Path) -> NoReturn:
         finish(metrics)
 
 
+async def count_queries(queries: Counter) -> None:
+    """Count the queries of all connections that are made to PostgreSQL from now on."""
+    import asyncpg
+
+    open_connection = asyncpg.connect
+
+    async def traced(*args: Any, **kwargs: Any) -> Any:
+        connection = await open_connection(*args, **kwargs)
+        connection.add_query_logger(lambda _: queries.add())
+        return connection
+
+    asyncpg.connect = traced
+
+
 async def wait_with_heartbeats(job: Job, directory: Path) -> NoReturn:
     """What ``job.size`` activities cost that wait in one worker, and how late their heartbeats are.
 
@@ -180,14 +199,14 @@ async def wait_with_heartbeats(job: Job, directory: Path) -> NoReturn:
     """
     timeout = 3 * job.size / 1000
     late: list[float] = []
-    async with running(job, directory, activities=job.size) as (backend, client):
+    async with running(job, url(job, directory), activities=job.size) as (backend, client):
         await (await client.start(ChainWorkflow, input=10)).result()
-        counter.value = 0
+        begun = counter.value
         before = resident_bytes()
         for number in range(job.concurrency):
             width = len(range(number, job.size, job.concurrency))
             await client.start(WaitWorkflow, input={"width": width, "heartbeat_timeout": timeout})
-        while counter.value < job.size:  # noqa: ASYNC110 — an event would need the activities to know how many they are
+        while counter.value < begun + job.size:  # noqa: ASYNC110 — an event would need the activities to know how many they are
             await asyncio.sleep(0.05)
         used = resident_bytes() - before
         record_heartbeats(backend, timeout / 3, late)

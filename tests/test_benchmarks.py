@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +14,12 @@ import pytest
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
-def run(script: str, *arguments: str, directory: Path) -> tuple[str, list[dict[str, Any]]]:
+def run(script: str, *arguments: str, directory: Path, postgres_url: str = "") -> tuple[str, list[dict[str, Any]]]:
     """Run a benchmark as briefly as can be; return what it printed and the records that it wrote."""
     command = [sys.executable, str(BENCHMARKS / script), "--quick", "--rounds=1", "--seconds=0.01", *arguments]
     finished = subprocess.run(
         [*command, f"--dir={directory}", f"--json={directory / 'records.json'}"],
+        env=os.environ | {"AIOWORKFLOW_TEST_POSTGRES": postgres_url},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -42,6 +44,29 @@ def test_sqlite_is_compared_with_the_bare_loop_of_the_same_run(tmp_path: Path) -
     (ours,) = (record for record in records if record["metric"] == "activities_per_second")
     assert ours["peer_value"] == raw["value"]
     assert ours["ratio"] == pytest.approx(ours["value"] / raw["value"])
+
+
+def test_several_os_processes_work_on_one_postgresql(tmp_path: Path, postgres_url: str) -> None:
+    _, records = run("local.py", "--only=postgres/chain-10/c100/w4", directory=tmp_path, postgres_url=postgres_url)
+    values = {record["metric"]: record["value"] for record in records}
+    assert values.keys() >= {"transactions_per_activity", "wal_bytes_per_activity", "activities_per_second"}
+    assert all(value > 0 for value in values.values())
+
+
+def test_what_idle_polls_ask_of_postgresql(tmp_path: Path, postgres_url: str) -> None:
+    _, records = run("local.py", "--only=postgres/idle-polls", directory=tmp_path, postgres_url=postgres_url)
+    assert "queries_per_second" in [record["metric"] for record in records]
+
+
+def test_nothing_is_lost_when_the_database_goes_away(tmp_path: Path) -> None:
+    job = {"script": "outage.py", "store": "postgres", "shape": "outage-0", "concurrency": 5, "seconds": 0.01}
+    finished = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "outage.py"), json.dumps(job), str(tmp_path)], capture_output=True, text=True
+    )
+    assert finished.returncode == 0, finished.stderr
+    metrics = json.loads(finished.stdout)
+    assert metrics["processes"] >= 5
+    assert metrics["processes_lost"] == 0
 
 
 @pytest.mark.parametrize(("only", "metric"), [("cached-10/", "seconds_per_decision"), ("idle-", "bytes_per_coroutine")])
