@@ -75,7 +75,7 @@ def _local_options(options: _Options) -> LocalOptions:
     numbers: dict[str, Any] = {
         field.name: options.number(field.name, whole=field.type == "int")
         for field in fields(LocalOptions)
-        if field.type in ("int", "float") and field.name in options
+        if field.type in ("int", "float", "float | None") and field.name in options
     }
     limits: dict[str, Any] = {
         field.name: options.setting(f"limit_{field.name}", str(field.type))

@@ -212,6 +212,13 @@ class Store(Protocol):
         """Return how many processes match."""
         ...
 
+    async def remove_closed(self, *, before: float, limit: int) -> int:
+        """Remove runs that were closed before a time (epoch seconds), with all that belongs to them; return how many.
+
+        The earliest first, and at most ``limit``, so that others are not held up for long.
+        """
+        ...
+
     async def save_type(self, type: WorkflowType | ActivityType) -> None:
         """Insert or replace a registered type."""
 

@@ -10,6 +10,7 @@ import heapq
 import math
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -18,7 +19,7 @@ from ..errors import BackendClosedError
 from ..event import AnyEvent
 from ..machine.requests import Message
 from ..machine.state import Head, OpenActivity, OpenItem
-from ..types import UNSET, ActivityType, ProcessStatus, TypeRef, WorkflowType
+from ..types import UNSET, ActivityType, ProcessRef, ProcessStatus, TypeRef, WorkflowType
 from .base import Changes, Due, Group, ProcessWrite, StoredProcess, TaskKind, WaitingTask
 from .codec import (
     ListPosition,
@@ -126,6 +127,17 @@ class MemoryDatabase:
         for message in write.send:
             self.messages.setdefault(message.id, message)
 
+    def remove(self, process: ProcessRef) -> None:
+        """Remove a run that is closed."""
+        del self.runs[process.run_id]
+        if self.latest_runs.get(process.process_id) == process.run_id:
+            del self.latest_runs[process.process_id]
+
+    def wakes(self, run_id: str, wake_at: float) -> bool:
+        """Tell whether an alarm counts."""
+        run = self.runs.get(run_id)
+        return run is not None and run.wake_at == wake_at
+
     def _save_run(self, write: ProcessWrite, head: Head) -> None:
         run = self.runs.get(head.run_id)
         if run is None:
@@ -151,7 +163,7 @@ class MemoryDatabase:
         if wake_at is not None:
             heapq.heappush(self.alarms, (wake_at, run_id))
             if len(self.alarms) > 2 * len(self.runs) + 64:
-                self.alarms = sorted({alarm for alarm in self.alarms if self.runs[alarm[1]].wake_at == alarm[0]})
+                self.alarms = sorted({alarm for alarm in self.alarms if self.wakes(alarm[1], alarm[0])})
 
     def _save_item(self, run: _Run, run_id: str, event_id: int, item: OpenItem | None) -> None:
         if item is None:
@@ -307,11 +319,11 @@ class MemoryStore:
     async def due(self, now: float, *, limit: int = 500) -> Due:
         """Return the runs with a deadline at or before ``now``."""
         database = self._data()
-        runs, alarms = database.runs, database.alarms
+        alarms = database.alarms
         due: list[tuple[float, str]] = []
         while alarms:
             wake_at, run_id = alarms[0]
-            counts = runs[run_id].wake_at == wake_at and alarms[0] not in due[-1:]
+            counts = database.wakes(run_id, wake_at) and alarms[0] not in due[-1:]
             if counts and (wake_at > now or len(due) >= limit):
                 break
             alarm = heapq.heappop(alarms)
@@ -337,6 +349,17 @@ class MemoryStore:
     async def count(self, filter: ProcessFilter) -> int:
         """Return how many processes match."""
         return len(self._matching(filter))
+
+    async def remove_closed(self, *, before: float, limit: int) -> int:
+        """Remove runs that were closed before a time; return how many."""
+        database = self._data()
+        end = datetime.fromtimestamp(before, UTC)
+        infos = [run.describe() for run in database.runs.values() if not run.open]
+        closed = sorted((info.closed_at, info.process) for info in infos if info.closed_at and info.closed_at < end)
+        for _, process in closed[:limit]:
+            database.remove(process)
+        self._count_write(database)
+        return len(closed[:limit])
 
     async def save_type(self, type: WorkflowType | ActivityType) -> None:
         """Insert or replace a registered type."""

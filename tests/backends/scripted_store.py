@@ -146,6 +146,9 @@ class ScriptedStore:
     async def count(self, filter: ProcessFilter) -> int:
         return await self._do("count", lambda: self.inner.count(filter))
 
+    async def remove_closed(self, *, before: float, limit: int) -> int:
+        return await self._do("remove_closed", lambda: self.inner.remove_closed(before=before, limit=limit))
+
     async def save_type(self, type: WorkflowType | ActivityType) -> None:
         await self._do("save_type", lambda: self.inner.save_type(type))
 

@@ -11,6 +11,9 @@ from ...machine.limits import Limits
 __all__ = ["LocalOptions"]
 
 
+_LEAST_RETENTION = 60.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalOptions:
     """Settings of a :class:`LocalBackend`. Durations are seconds, and more than 0.
@@ -23,6 +26,7 @@ class LocalOptions:
         watch_seconds: How often the database is asked whether another OS process wrote.
         cached_runs: How many runs are kept in memory.
         close_seconds: How long closing may take to save what is waiting.
+        retention_seconds: How long closed processes are kept, at least 60; None: for ever.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -32,6 +36,7 @@ class LocalOptions:
     watch_seconds: float = 0.04
     cached_runs: int = 10_000
     close_seconds: float = 10.0
+    retention_seconds: float | None = None
 
     def __post_init__(self) -> None:
         limits: object = self.limits
@@ -40,6 +45,12 @@ class LocalOptions:
         for name in ("poll_seconds", "lease_seconds", "session_check_seconds", "watch_seconds", "close_seconds"):
             if not check_duration(getattr(self, name), name, optional=False):
                 raise InvalidRequestError(f"{name} must be more than 0 seconds")
+        retention = check_duration(self.retention_seconds, "retention_seconds")
+        if retention is not None and retention < _LEAST_RETENTION:
+            raise InvalidRequestError(
+                f"retention_seconds must be at least {_LEAST_RETENTION:g}, that those who wait for the end of a process "
+                f"can see it, or None; not {show(self.retention_seconds)}"
+            )
         runs: object = self.cached_runs
         if not isinstance(runs, int) or isinstance(runs, bool) or runs < 1:
             raise InvalidRequestError(f"cached_runs must be an int above 0, not {show(runs)}")

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -35,6 +36,13 @@ _FALLBACK_PERIOD = 10.0
 """Seconds between looks at the database for what no hint told of: deadlines, undelivered messages, types."""
 
 _MESSAGES_PER_QUERY = 500
+
+_RETENTION_PERIOD = 30.0
+"""Seconds between two looks for what closed long enough ago."""
+
+_REMOVALS_PER_QUERY = 100
+_REMOVAL_PAUSE = 0.05
+"""Closed processes are removed so many at a time, and others get their turn in between."""
 
 _RUNS_PER_LOOK = 200
 """Of the runs whose end is awaited so many are looked at in each period, in turns."""
@@ -77,7 +85,7 @@ class Upkeep:
     @property
     def duties(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
         """What must run for as long as the backend is open."""
-        return self.fire_deadlines, self.keep_session, self.watch, self.repeat
+        return self.fire_deadlines, self.keep_session, self.watch, self.repeat, self.forget_closed
 
     # --- deadlines ---------------------------------------------------------------------------------------------------
 
@@ -245,6 +253,19 @@ class Upkeep:
         self._looked_at = 0 if self._looked_at >= len(awaited) else self._looked_at
         await self._look_for_closed(awaited[self._looked_at : self._looked_at + _RUNS_PER_LOOK])
         self._looked_at += _RUNS_PER_LOOK
+
+    async def forget_closed(self) -> None:
+        """Remove the processes that closed long ago, for ever."""
+        while self._options.retention_seconds is not None:
+            await self._guarded("closed processes", partial(self._remove_closed, self._options.retention_seconds))
+            await anyio.sleep(_RETENTION_PERIOD)
+
+    async def _remove_closed(self, age: float) -> None:
+        before = self._clock.now() - age
+        removed = limit = _REMOVALS_PER_QUERY
+        while removed == limit:
+            removed = await self._store.remove_closed(before=before, limit=limit)
+            await anyio.sleep(_REMOVAL_PAUSE)
 
     def _feed(self) -> None:
         for task_list in self._lists:

@@ -95,6 +95,16 @@ WHERE {conditions} ORDER BY started_at DESC, run_id LIMIT {limit}
 -- count --
 SELECT count(*) FROM {schema}.process WHERE {conditions}
 
+-- remove_closed --
+WITH old AS MATERIALIZED (
+    SELECT id FROM {schema}.process WHERE closed_at < $1 ORDER BY closed_at LIMIT $2 FOR UPDATE SKIP LOCKED
+),
+states AS (DELETE FROM {schema}.state s USING old WHERE s.id = old.id),
+histories AS (DELETE FROM {schema}.history h USING old WHERE h.process = old.id),
+items AS (DELETE FROM {schema}.item i USING old WHERE i.process = old.id),
+tags AS (DELETE FROM {schema}.tag t USING old WHERE t.process = old.id)
+DELETE FROM {schema}.process p USING old WHERE p.id = old.id RETURNING p.id
+
 -- save_type --
 INSERT INTO {schema}.type (kind, name, version, type) VALUES ($1, $2, $3, $4)
 ON CONFLICT (kind, name, version) DO UPDATE SET type = EXCLUDED.type

@@ -18,7 +18,7 @@ from ...event import AnyEvent
 from ...machine.requests import Message
 from ...types import ActivityType, WorkflowType
 from ..base import Changes, Due, Group, StoredProcess, TaskKind, WaitingTask
-from ..codec import decode_events, decode_message, decode_type, encode, encode_type
+from ..codec import decode_events, decode_message, decode_type, encode, encode_type, microseconds
 from ..encoded import EncodedWrite
 from . import reader
 from .clock import DatabaseClock
@@ -128,6 +128,11 @@ class PostgresStore:
         if len(refused) < len(writes):
             life.listener.tell(news_of(writes, refused))
         return refused
+
+    async def remove_closed(self, *, before: float, limit: int) -> int:
+        """Remove runs that were closed before a time; return how many."""
+        life = await self._settled()
+        return len(await life.reads.fetch(self._sql["remove_closed"], microseconds(before), limit))
 
     async def save_type(self, type: WorkflowType | ActivityType) -> None:
         """Insert or replace a registered type."""

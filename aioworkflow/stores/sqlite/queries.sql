@@ -118,6 +118,24 @@ SELECT head FROM process JOIN state USING (id) WHERE {conditions} ORDER BY start
 -- count --
 SELECT count(*) FROM process WHERE {conditions}
 
+-- closed_before --
+SELECT id, run_id FROM process WHERE closed_at < ? ORDER BY closed_at LIMIT ?
+
+-- remove_process --
+DELETE FROM process WHERE id IN (SELECT value FROM json_each(?))
+
+-- remove_state --
+DELETE FROM state WHERE id IN (SELECT value FROM json_each(?))
+
+-- remove_history --
+DELETE FROM history WHERE process IN (SELECT value FROM json_each(?))
+
+-- remove_items --
+DELETE FROM item WHERE process IN (SELECT value FROM json_each(?))
+
+-- remove_tags --
+DELETE FROM tag WHERE process IN (SELECT value FROM json_each(?))
+
 -- save_type --
 REPLACE INTO type (kind, name, version, type) VALUES (?, ?, ?, ?)
 

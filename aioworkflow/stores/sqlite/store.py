@@ -15,7 +15,7 @@ from ...event import AnyEvent
 from ...machine.requests import Message
 from ...types import ActivityType, WorkflowType
 from ..base import Changes, Due, Group, StoredProcess, TaskKind, WaitingTask
-from ..codec import encode_type, read_page_token
+from ..codec import encode_type, microseconds, read_page_token
 from ..encoded import EncodedWrite
 from . import reader
 from .database import Synchronous, connect, migrate
@@ -128,6 +128,10 @@ class SQLiteStore:
     async def count(self, filter: ProcessFilter) -> int:
         """Return how many processes match."""
         return await self._call(lambda: reader.count(self._connection, filter))
+
+    async def remove_closed(self, *, before: float, limit: int) -> int:
+        """Remove runs that were closed before a time; return how many."""
+        return await self._call(lambda: self._writer.remove_closed(microseconds(before), limit))
 
     async def save_type(self, type: WorkflowType | ActivityType) -> None:
         """Insert or replace a registered type."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -27,6 +28,8 @@ compiled statement keeps a copy of what it wrote last."""
 
 _ONE_BY_ONE = ("update_status", "update_queue", "update_wake", "delete_item", "delete_message")
 _TOGETHER = ("insert_process", "insert_tag", "save_state", "insert_history", "save_item", "insert_message")
+
+_REMOVALS = ("remove_process", "remove_state", "remove_history", "remove_items", "remove_tags")
 
 _Rows = dict[str, list[tuple[Any, ...]]]
 
@@ -89,6 +92,17 @@ class Writer:
         for run_id, texts in items.items():
             found[run_id].items = [decode_item(texts[event_id]) for event_id in sorted(texts)]
         return found
+
+    def remove_closed(self, before: int, limit: int) -> int:
+        """Remove runs that were closed before a time (microseconds); return how many."""
+        with transaction(self._connection, QUERIES["begin"]):
+            self._notice_others()
+            old = self._connection.execute(QUERIES["closed_before"], (before, limit)).fetchall()
+            for name in _REMOVALS if old else ():
+                self._connection.execute(QUERIES[name], (json.dumps([id for id, _ in old]),))
+        for _, run_id in old:
+            self._known.pop(run_id, None)
+        return len(old)
 
     def changed(self) -> bool:
         """Tell whether somebody else committed since this was last asked."""

@@ -95,6 +95,7 @@ async def _expect_closed(store: Store) -> None:
         lambda: store.save_type(ActivityType(ref=TypeRef("Foo"))),
         lambda: store.types(),
         lambda: store.changed(),
+        lambda: store.remove_closed(before=NOW, limit=1),
         lambda: store.renew_session("session-1", now=NOW, expires_at=NOW),
         lambda: store.end_session("session-1"),
         lambda: store.held_by("session-1"),

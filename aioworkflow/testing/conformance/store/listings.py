@@ -13,9 +13,11 @@ from .tools import (
     NOW,
     NewStore,
     StoreCheck,
+    activity,
     at,
     closed_head,
     commit,
+    events,
     expect,
     expect_raises,
     head,
@@ -140,6 +142,33 @@ async def follows_processes_that_change(new_store: NewStore) -> None:
         expect(await _run_ids(store, closed_after=at(60), closed_before=at(60.001)), ["run-1"], "and by when")
 
 
+async def removes_what_closed_long_ago(new_store: NewStore) -> None:
+    async with store_on(new_store) as store:
+        for number in range(1, 6):
+            opened = write(head(f"run-{number}", tags=("vip",)), items={4: activity(4)}, wake_at=NOW + number)
+            await commit(store, opened)
+            closed = write(closed_head(f"run-{number}", tags=("vip",), closed_at=NOW + number), 1, events=events(1, 2))
+            closed.items, closed.wake_at = {4: None}, None
+            await commit(store, closed)
+        await start(store, "open", tags=("vip",))
+        expect(await store.remove_closed(before=NOW + 4, limit=2), 2, "at most so many are removed")
+        expect(await _run_ids(store, tag="vip"), ["open", "run-3", "run-4", "run-5"], "the earliest first")
+        expect(await store.remove_closed(before=NOW + 4, limit=2), 1, "what was closed before the time is removed")
+        expect(await _run_ids(store), ["open", "run-4", "run-5"], "open ones and later ones stay")
+        expect(await store.remove_closed(before=NOW + 4, limit=2), 0, "then nothing is left to remove")
+        gone = "run-1"
+        expect(await store.load([gone]), {}, "of what was removed there is no state")
+        expect(list(await store.history(gone)), [], "no history")
+        expect(await store.endings([gone]), {}, "no end")
+        expect(await store.resolve([f"process of {gone}"]), {}, "and no process")
+        due = await store.due(NOW + 99)
+        expect((list(due.run_ids), due.next_wake_at), ([], None), "and no deadline")
+        refused = await commit(store, write(head(gone), 2), write(head("run-2"), 0))
+        expect(refused, [0], "who still holds it cannot go on with it, and its process id can be used again")
+        expect(await store.remove_closed(before=NOW + 99, limit=9), 2, "all closed runs may be removed")
+        expect(await _run_ids(store), ["open", "run-2"], "and only they")
+
+
 async def compares_times_as_they_are_shown(new_store: NewStore) -> None:
     async with store_on(new_store) as store:
         starts = [NOW + fraction for fraction in (0.1, 0.1234564, 0.1234567, 0.9999999, 1 / 3)]
@@ -209,6 +238,7 @@ CHECKS: tuple[StoreCheck, ...] = (
     describes_processes,
     filters_processes,
     follows_processes_that_change,
+    removes_what_closed_long_ago,
     compares_times_as_they_are_shown,
     pages_listings,
     refuses_wrong_page_tokens,
