@@ -48,7 +48,7 @@ class LocalOptions:
         retention = check_duration(self.retention_seconds, "retention_seconds")
         if retention is not None and retention < _LEAST_RETENTION:
             raise InvalidRequestError(
-                f"retention_seconds must be at least {_LEAST_RETENTION:g}, that those who wait for the end of a process "
+                f"retention_seconds must be at least {_LEAST_RETENTION:g}, that who waits for the end of a process "
                 f"can see it, or None; not {show(self.retention_seconds)}"
             )
         runs: object = self.cached_runs
