@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 import traceback
@@ -22,7 +23,7 @@ from tests.chaos.ground import Ground, Weather
 from tests.chaos.plans import WORKFLOWS, Add, Watch, plans
 from tests.chaos.record import Record, disagreements
 from tests.chaos.storm import Storm
-from tests.hunts.audit import Histories, assert_all_over, audit
+from tests.hunts.audit import Histories, audit
 
 _MOST_TOLD = 20
 """So many violations are told in full; a thousand more say nothing new."""
@@ -134,9 +135,9 @@ async def _judge(record: Record, crew: Crew, ground: Ground) -> tuple[Counter[st
         histories: Histories = {}
         try:
             histories = await audit(store)
-            await assert_all_over(store, histories, session="auditor")
         except AssertionError:
             violations.append(traceback.format_exc())
+        violations += [f"never delivered: {message}" for message in await store.outbox(older_than=math.inf)]
     finally:
         await store.close()
     diary = crew.diary()
