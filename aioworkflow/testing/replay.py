@@ -4,7 +4,7 @@
 compares what it decides now with what history says it decided then. So a change of a workflow can be tested against
 processes that are still open, and those of production can be replayed at a desk: nothing is executed.
 
-Decisions are compared by what they are about: kind, id, type of the activity or child, name of the signal or marker.
+Decisions are compared by what they are about: kind, id, name of the activity, child, signal or marker.
 Their payloads and settings may differ, as what has happened is not changed by them.
 """
 
@@ -14,17 +14,14 @@ import asyncio
 import os
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from ..coroutine.commands import RESULTS
 from ..deciding import decide
 from ..decision import (
     CancelActivityDecision,
-    CancelProcessDecision,
     CancelTimerDecision,
-    CompleteProcessDecision,
-    ContinueAsNewDecision,
     Decision,
-    FailProcessDecision,
     RecordMarkerDecision,
     RequestCancelProcessDecision,
     ScheduleActivityDecision,
@@ -33,36 +30,8 @@ from ..decision import (
     StartTimerDecision,
 )
 from ..errors import InvalidRequestError, NondeterminismError
-from ..event import (
-    ActivityCancelRequestedEvent,
-    ActivityScheduledEvent,
-    AnyEvent,
-    CancelActivityFailedEvent,
-    CancelExternalProcessFailedEvent,
-    CancelExternalProcessInitiatedEvent,
-    CancelProcessFailedEvent,
-    CancelTimerFailedEvent,
-    Cause,
-    CompleteProcessFailedEvent,
-    ContinueAsNewFailedEvent,
-    DecisionCompletedEvent,
-    FailProcessFailedEvent,
-    MarkerRecordedEvent,
-    ProcessCanceledEvent,
-    ProcessCompletedEvent,
-    ProcessContinuedAsNewEvent,
-    ProcessFailedEvent,
-    ProcessTerminatedEvent,
-    RecordMarkerFailedEvent,
-    ScheduleActivityFailedEvent,
-    SignalProcessFailedEvent,
-    SignalProcessInitiatedEvent,
-    StartChildProcessFailedEvent,
-    StartChildProcessInitiatedEvent,
-    StartTimerFailedEvent,
-    TimerCanceledEvent,
-    TimerStartedEvent,
-)
+from ..event import AnyEvent, Cause, DecisionCompletedEvent, ProcessTerminatedEvent
+from ..flow import replay as replay_coroutine
 from ..process import Process
 from ..workflow import Workflow
 from .histories import read_history
@@ -95,11 +64,16 @@ async def replay(history: Process | str | os.PathLike[str], workflow: type[Workf
             process = Process(whole.ref, known)
         else:
             process.extend(known[process.last_event_id :])
-        _compare(whole, completed, await decide(decider, process))
+        decisions = await decide(decider, process)
+        if process.attached is not None:  # the code of a coroutine workflow, which compares turn by turn itself
+            process.release()
+            return replay_coroutine(decider, whole)
+        _compare(whole, completed, decisions)
+    return None
 
 
-_Told: TypeAlias = tuple[str, ...]
-"""What a decision is, and what it is about; the last parts are missing where an event does not tell them."""
+_Told: TypeAlias = tuple[type[Decision], Any]
+"""What a decision is, and what it is about."""
 
 
 def _compare(process: Process, completed: DecisionCompletedEvent, decisions: Sequence[Decision]) -> None:
@@ -107,15 +81,11 @@ def _compare(process: Process, completed: DecisionCompletedEvent, decisions: Seq
     then, now = [_told_by(event) for event in recorded], [_told_of(decision) for decision in decisions]
     if _was_cut_off(process, recorded[-1] if recorded else completed):
         now = now[: len(then)]
-    if len(then) != len(now) or not all(_are_same(*pair) for pair in zip(then, now, strict=True)):
+    if then != now:
         raise NondeterminismError(
             f"the code of workflow {process.workflow} does not fit the history of process {process.ref}; what was "
             f"decided at event {completed.event_id}:\n{_side_by_side(then, now)}"
         )
-
-
-def _are_same(then: _Told | None, now: _Told | None) -> bool:
-    return then is not None and now is not None and now[: len(then)] == then
 
 
 def _results(process: Process, completed: DecisionCompletedEvent) -> list[AnyEvent]:
@@ -124,7 +94,7 @@ def _results(process: Process, completed: DecisionCompletedEvent) -> list[AnyEve
     for event in process.history[completed.event_id :]:
         if isinstance(event, DecisionCompletedEvent):
             break
-        decided = type(event) in _KINDS and getattr(event, "decision_completed_event_id", 0) == completed.event_id
+        decided = type(event) in RESULTS and getattr(event, "decision_completed_event_id", 0) == completed.event_id
         if decided and not getattr(event, "initiated_event_id", 0):  # those tell what became of it later
             results.append(event)
     return results
@@ -143,78 +113,43 @@ def _was_cut_off(process: Process, last: AnyEvent) -> bool:
 def _side_by_side(then: Sequence[_Told], now: Sequence[_Told]) -> str:
     lines = []
     for old, new in zip_longest(then, now):
-        if _are_same(old, new):
-            lines.append(f"    both say:      {' '.join(old)}")
+        if old == new:
+            lines.append(f"    both say:      {_shown(old)}")
         else:
-            lines.append(f"  - history says:  {' '.join(old) if old else 'nothing more'}")
-            lines.append(f"  + the code does: {' '.join(new) if new else 'nothing more'}")
+            lines += [f"  - history says:  {_shown(old)}", f"  + the code does: {_shown(new)}"]
     return "\n".join(lines)
 
 
+def _shown(told: _Told | None) -> str:
+    if told is None:
+        return "nothing more"
+    kind, key = told
+    about = "" if key is None else " of ".join(map(repr, key)) if isinstance(key, tuple) else repr(key)
+    return f"{kind.__name__.removesuffix('Decision')} {about}".rstrip()
+
+
 def _told_by(event: AnyEvent) -> _Told:
-    kind = _KINDS[type(event)].__name__.removesuffix("Decision")
-    match event:
-        case ActivityScheduledEvent() | ScheduleActivityFailedEvent():
-            return kind, str(event.activity), repr(event.activity_id)
-        case ActivityCancelRequestedEvent() | CancelActivityFailedEvent():
-            return kind, repr(event.activity_id)
-        case TimerStartedEvent() | StartTimerFailedEvent() | TimerCanceledEvent() | CancelTimerFailedEvent():
-            return kind, repr(event.timer_id)
-        case StartChildProcessInitiatedEvent() | StartChildProcessFailedEvent():
-            return kind, str(event.workflow), repr(event.process_id)
-        case MarkerRecordedEvent() | RecordMarkerFailedEvent():
-            return kind, repr(event.marker)
-        case SignalProcessInitiatedEvent():
-            return kind, repr(event.process.process_id), repr(event.signal)
-        case SignalProcessFailedEvent() | CancelExternalProcessInitiatedEvent() | CancelExternalProcessFailedEvent():
-            return kind, repr(event.process.process_id)
-        case _:
-            return (kind,)
+    result = RESULTS[type(event)]
+    return result.decision, result.key(event)
 
 
 def _told_of(decision: Decision) -> _Told:
-    kind = type(decision).__name__.removesuffix("Decision")
+    return type(decision), _key_of(decision)
+
+
+def _key_of(decision: Decision) -> Any:
     match decision:
         case ScheduleActivityDecision():
-            return kind, str(decision.activity), repr(decision.id)
-        case CancelActivityDecision() | StartTimerDecision() | CancelTimerDecision():
-            return kind, repr(decision.id)
+            return decision.id, decision.activity.name
         case StartChildProcessDecision():
-            return kind, str(decision.workflow), repr(decision.id)
+            return decision.id, decision.workflow.name
+        case CancelActivityDecision() | StartTimerDecision() | CancelTimerDecision():
+            return decision.id
         case RecordMarkerDecision():
-            return kind, repr(decision.marker)
+            return decision.marker
         case SignalProcessDecision():
-            return kind, repr(decision.process.process_id), repr(decision.signal)
+            return decision.process.process_id, decision.signal
         case RequestCancelProcessDecision():
-            return kind, repr(decision.process.process_id)
+            return decision.process.process_id
         case _:
-            return (kind,)
-
-
-_KINDS: dict[type[AnyEvent], type[Decision]] = {
-    ActivityScheduledEvent: ScheduleActivityDecision,
-    ScheduleActivityFailedEvent: ScheduleActivityDecision,
-    ActivityCancelRequestedEvent: CancelActivityDecision,
-    CancelActivityFailedEvent: CancelActivityDecision,
-    TimerStartedEvent: StartTimerDecision,
-    StartTimerFailedEvent: StartTimerDecision,
-    TimerCanceledEvent: CancelTimerDecision,
-    CancelTimerFailedEvent: CancelTimerDecision,
-    StartChildProcessInitiatedEvent: StartChildProcessDecision,
-    StartChildProcessFailedEvent: StartChildProcessDecision,
-    SignalProcessInitiatedEvent: SignalProcessDecision,
-    SignalProcessFailedEvent: SignalProcessDecision,
-    CancelExternalProcessInitiatedEvent: RequestCancelProcessDecision,
-    CancelExternalProcessFailedEvent: RequestCancelProcessDecision,
-    MarkerRecordedEvent: RecordMarkerDecision,
-    RecordMarkerFailedEvent: RecordMarkerDecision,
-    ProcessCompletedEvent: CompleteProcessDecision,
-    CompleteProcessFailedEvent: CompleteProcessDecision,
-    ProcessFailedEvent: FailProcessDecision,
-    FailProcessFailedEvent: FailProcessDecision,
-    ProcessCanceledEvent: CancelProcessDecision,
-    CancelProcessFailedEvent: CancelProcessDecision,
-    ProcessContinuedAsNewEvent: ContinueAsNewDecision,
-    ContinueAsNewFailedEvent: ContinueAsNewDecision,
-}
-"""Which decision an event tells of, in deed or by its refusal."""
+            return None
