@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import typing
+from collections.abc import Callable
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -49,9 +50,9 @@ class ActivityHandle(DurableFuture[T]):
     __slots__ = (
         "_cancel_message",
         "_command",
-        "_decision",
         "_event_id",
         "_into",
+        "_make",
         "_mode",
         "_retry",
         "_run",
@@ -64,16 +65,23 @@ class ActivityHandle(DurableFuture[T]):
     )
 
     def __init__(
-        self, run: Run, decision: ScheduleActivityDecision, *, into: Any, mode: CancelMode, retry: RetryPolicy | None
+        self,
+        run: Run,
+        id: str,
+        activity: TypeRef,
+        make: Callable[[], ScheduleActivityDecision],
+        *,
+        into: Any,
+        mode: CancelMode,
+        retry: RetryPolicy | None,
     ) -> None:
         super().__init__(loop=run.loop)
-        assert decision.id is not None
-        self.id = decision.id
-        self.activity: TypeRef = decision.activity
+        self.id = id
+        self.activity = activity
         self.attempts = 0
         self.outcome: ActivityClosedEvent | None = None
         self._run = run
-        self._decision = decision
+        self._make = make
         self._into = into
         self._mode = mode
         self._retry = retry
@@ -151,8 +159,8 @@ class ActivityHandle(DurableFuture[T]):
     def _schedule(self) -> None:
         self._timer = None
         self.attempts += 1
-        decision = self._decision
-        self._command = self._run.order(decision, (self.id, self.activity.name), self)
+        key = (self.id, self.activity.name)
+        self._command = self._run.order_later(ScheduleActivityDecision, self._make, key, self)
 
 
 # --- results ---------------------------------------------------------------------------------------------

@@ -8,10 +8,13 @@ it takes and what it returns (several parameters take a tuple), a class or a nam
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from functools import partial
 from typing import Any, Protocol, TypedDict, TypeVar, Unpack, overload
 
-from ..activity import Activity
+from ..activity import Activity, activity_settings
+from ..checks import check_name
 from ..decision import ScheduleActivityDecision, StartChildProcessDecision
+from ..payload import as_json, encode_optional
 from ..retry import RetryPolicy
 from ..types import UNSET, ChildPolicy, Duration, TypeRef, UnsetType
 from ..workflow import Workflow
@@ -195,13 +198,26 @@ def start_activity(
         InvalidRequestError: An argument breaks a rule.
     """
     run = Run.current()
-    decision = ScheduleActivityDecision(activity, input, **options)
-    if decision.id is None:
-        name = decision.activity.name[:200]
-        decision = decision.with_id(f"{name}-{run.count(name)}")
+    id: str | None = options.pop("id", None)
+    if options:
+        decision = ScheduleActivityDecision(activity, input, id=id, **options)
+        ref = decision.activity
+    else:
+        ref = activity_settings(activity).ref
+    if id is None:
+        name = ref.name[:200]
+        id = f"{name}-{run.count(name)}"
+    else:
+        check_name(id, "id")
+    if options:
+        make = partial(decision.with_id, id)
+    else:  # what replays do not need is not made
+        make = partial(ScheduleActivityDecision, activity, as_json(encode_optional(input)), id=id)
     if into is UNSET:
         into = result_type_of(activity)
-    return ActivityHandle(run, decision, into=into, mode=check_cancel_mode(cancel), retry=retry_of(activity, retry))
+    return ActivityHandle(
+        run, id, ref, make, into=into, mode=check_cancel_mode(cancel), retry=retry_of(activity, retry)
+    )
 
 
 @overload

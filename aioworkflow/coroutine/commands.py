@@ -77,21 +77,29 @@ class Command:
     """One decision of a coroutine.
 
     Attributes:
-        decision: What is sent.
+        kind: The type of the decision.
         key: Identifies it among those of its type; equal to what the event says.
         owner: Who hears of its event; None if nobody needs to.
         withdrawn: Whether it was taken back in the turn in which it was given, so that it is never sent.
         where: The line of code that gave it, where that was asked for.
     """
 
-    __slots__ = ("decision", "key", "owner", "where", "withdrawn")
+    __slots__ = ("_make", "key", "kind", "owner", "where", "withdrawn")
 
-    def __init__(self, decision: Decision, key: Any, owner: Owner | None = None) -> None:
-        self.decision = decision
+    def __init__(
+        self, kind: type[Decision], make: Callable[[], Decision], key: Any, owner: Owner | None = None
+    ) -> None:
+        self.kind = kind
+        self._make = make
         self.key = key
         self.owner = owner
         self.withdrawn = False
         self.where = ""
+
+    @property
+    def decision(self) -> Decision:
+        """What is sent; replays do without it."""
+        return self._make()
 
 
 class Result(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 from ..decision import Decision
 from ..errors import NondeterminismError
@@ -48,11 +47,8 @@ async def decide(self: Workflow, process: Process) -> list[Decision]:
 
 async def _advance(run: Run) -> None:
     """Advance a run, and let others in now and then."""
-    until = time.monotonic() + _SLICE
-    for _ in run.advance():
-        if time.monotonic() > until:
-            await asyncio.sleep(0)
-            until = time.monotonic() + _SLICE
+    while not run.advance(_SLICE):  # noqa: ASYNC110 - it is no event that is waited for
+        await asyncio.sleep(0)
 
 
 def replay(workflow: Workflow, process: Process) -> None:
@@ -63,8 +59,7 @@ def replay(workflow: Workflow, process: Process) -> None:
     """
     run = Run(process, main_of(workflow))
     try:
-        for _ in run.advance():
-            pass
+        run.advance()
     except NondeterminismError as error:
         raise _explained(workflow, process, error) from None
     finally:
@@ -75,8 +70,7 @@ def _explained(workflow: Workflow, process: Process, error: NondeterminismError)
     """Return the error as it comes out when each command notes the line of code that gave it."""
     run = Run(process, main_of(workflow), tracing=True)
     try:
-        for _ in run.advance():
-            pass
+        run.advance()
     except NondeterminismError as traced:
         return traced
     except Exception:  # it goes otherwise each time

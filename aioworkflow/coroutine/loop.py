@@ -13,9 +13,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextvars import Context
+from contextvars import Context, copy_context
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..errors import ForbiddenCallError, NotInWorkflowError
 from ..event import StartTimerFailedEvent, TimerStartedEvent
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .run import Run
 
 __all__ = ["DurableTimer", "ReplayLoop"]
+
+T = TypeVar("T")
 
 logger = logging.getLogger("aioworkflow.workflow")
 
@@ -67,6 +69,21 @@ class DurableTimer(asyncio.TimerHandle):
         self.run.timer_refused(self, event)
 
 
+class _Ready(asyncio.Handle):
+    """A callback that is ready; made without what asyncio does for its debug mode, in half the time."""
+
+    __slots__ = ()
+
+    def __init__(self, callback: Callable[..., object], args: Any, loop: ReplayLoop, context: Context | None) -> None:
+        self._callback: Any = callback
+        self._args = args
+        self._loop = loop
+        self._context = copy_context() if context is None else context
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+
+
 class ReplayLoop(asyncio.AbstractEventLoop):
     """See the module.
 
@@ -77,7 +94,6 @@ class ReplayLoop(asyncio.AbstractEventLoop):
 
     def __init__(self, run: Run, seed: int) -> None:
         self.run: Run = run
-        self.now = 0.0
         self.disposed = False
         self.tasks: list[asyncio.Task[Any]] = []
         self._ready: deque[asyncio.Handle | FirstSteps] = deque()
@@ -94,9 +110,9 @@ class ReplayLoop(asyncio.AbstractEventLoop):
 
     # --- what drives it ---
 
-    def enter(self, function: Callable[..., None], *args: Any) -> None:
-        """Call a function with this as the running loop."""
-        run_nested(self, self._abandoned, function, *args)
+    def enter(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function with this as the running loop, and return what it returns."""
+        return run_nested(self, self._abandoned, function, *args)
 
     def run_ready(self) -> None:
         """Run until nothing is ready; to be called in :meth:`enter`."""
@@ -145,7 +161,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         """Call back in the next round."""
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Ready(callback, args, self, context)
         if self._beginning is not None and self._first_steps is not None:
             self._first_steps.add(self._beginning, handle)
         elif not self.disposed:
@@ -156,14 +172,14 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> DurableTimer:
         """Call back after ``delay`` seconds, by a timer of the process."""
-        return self.call_at(self.now + delay, callback, *args, context=context)
+        return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> DurableTimer:
         """Call back at ``when`` by the clock of :meth:`time`, by a timer of the process."""
         timer = DurableTimer(when, callback, args, self, context)
-        delay = round(when - self.now, 6)  # without what floats lose beside the seconds since 1970
+        delay = round(when - self.time(), 6)  # without what floats lose beside the seconds since 1970
         if self.disposed:
             return timer
         if delay > 0:
@@ -174,7 +190,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
 
     def start_timer(self, delay: float, callback: Callable[..., object], *, id: str) -> DurableTimer:
         """Call back after ``delay`` seconds, by a timer of this id."""
-        timer = DurableTimer(self.now + delay, callback, (), self, None)
+        timer = DurableTimer(self.time() + delay, callback, (), self, None)
         timer.id = id
         self.run.start_timer(timer, delay)
         return timer
@@ -185,7 +201,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
 
     def time(self) -> float:
         """Return the time of this turn in epoch seconds; it stands still until the next."""
-        return self.now
+        return self.run.now.timestamp()
 
     # --- tasks and futures ---
 

@@ -52,7 +52,7 @@ def settle(run: Run, events: Sequence[AnyEvent], start: int) -> tuple[list[Comma
         key = result.key(event)
         if place < count:
             command = commands[place]
-            if command.key == key and type(command.decision) is result.decision:
+            if command.key == key and command.kind is result.decision:
                 place += 1
                 if command.owner is not None:
                     if result.accepted:
@@ -124,7 +124,7 @@ def _command_line(command: Command) -> str:
     where = f" at {command.where}" if command.where else ""
     told: Any = getattr(command.decision, "reason", None)
     because = f" ({told})" if told else ""
-    return f"{type(command.decision).__name__}{_shown(command.key)}{because}{where}"
+    return f"{command.kind.__name__}{_shown(command.key)}{because}{where}"
 
 
 def _shown(key: Any) -> str:

@@ -26,9 +26,11 @@ import gc
 import sys
 from asyncio import events, tasks
 from collections.abc import AsyncGenerator, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = ["run_nested"]
+
+T = TypeVar("T")
 
 _swap_current_task: Callable[[Any, Any], Any] | None = getattr(tasks, "_swap_current_task", None)
 
@@ -36,9 +38,9 @@ _swap_current_task: Callable[[Any, Any], Any] | None = getattr(tasks, "_swap_cur
 def run_nested(
     loop: asyncio.AbstractEventLoop,
     finalizer: Callable[[AsyncGenerator[Any, Any]], None],
-    function: Callable[..., None],
+    function: Callable[..., T],
     *args: Any,
-) -> None:
+) -> T:
     """Call ``function(*args)`` as a callback of ``loop``; inside another loop that is running, or outside of any.
 
     Args:
@@ -46,6 +48,9 @@ def run_nested(
         finalizer: Is told of asynchronous generators that are abandoned before their end.
         function: Must return without waiting for anything.
         args: Its arguments.
+
+    Returns:
+        What the function returned.
     """
     outer = events._get_running_loop()
     task = _swap_current_task(outer, None) if outer is not None and _swap_current_task is not None else None
@@ -55,7 +60,7 @@ def run_nested(
     sys.set_asyncgen_hooks(firstiter=None, finalizer=finalizer)
     events._set_running_loop(loop)
     try:
-        function(*args)
+        return function(*args)
     finally:
         events._set_running_loop(outer)
         sys.set_asyncgen_hooks(*hooks)

@@ -14,8 +14,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import hashlib
+import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -79,6 +81,7 @@ class Run:
         "_counts",
         "_disposed",
         "_fault",
+        "_last_completed",
         "_last_started",
         "_main",
         "_position",
@@ -135,6 +138,7 @@ class Run:
         self._refusals: list[tuple[Owner, AnyEvent]] = []
         self._position = 0
         self._last_started = 0
+        self._last_completed = 0
         self._unsettled = False
         self._disposed = False
 
@@ -143,33 +147,42 @@ class Run:
 
     # --- history in, decisions out ---
 
-    def advance(self) -> Iterator[None]:
-        """Take in what is new in the process, turn by turn; yields after each replayed turn.
+    def advance(self, seconds: float = math.inf) -> bool:
+        """Take in what is new in the process, turn by turn, for about so many seconds of real time.
+
+        Returns:
+            Whether all was taken in.
 
         Raises:
             NondeterminismError: The code orders otherwise than history says.
             StaleRunError: Replaying anew is needed.
         """
-        offset = self._position + 1
         events = self.process.history[self._position :]
+        return self.loop.enter(self._advance, events, time.monotonic() + seconds)
+
+    def _advance(self, events: Sequence[AnyEvent], until: float) -> bool:
+        offset = self._position + 1
         place = 0
-        for index in [index for index, event in enumerate(events) if type(event) is DecisionCompletedEvent]:
-            completed = events[index]
-            assert isinstance(completed, DecisionCompletedEvent)
+        for index, event in enumerate(events):
+            if type(event) is not DecisionCompletedEvent or event.event_id <= self._last_completed:
+                continue
             if not self._unsettled:
-                end = completed.started_event_id - offset + 1
+                end = event.started_event_id - offset + 1
                 self._turn(events[place:end], replaying=True)
                 place = end
-            elif completed.started_event_id != self._last_started:
+                self._position = offset - 1 + place
+            elif event.started_event_id != self._last_started:
                 raise StaleRunError
             self._settle(events, index + 1)
-            self._position = offset - 1 + place
-            yield
+            self._last_completed = event.event_id
+            if time.monotonic() > until:
+                return False
         if place < len(events) and type(events[-1]) is DecisionStartedEvent:
             if self._unsettled:
                 raise StaleRunError
             self._turn(events[place:], replaying=False)
             self._position = offset - 1 + len(events)
+        return True
 
     @property
     def decisions(self) -> list[Decision]:
@@ -178,24 +191,24 @@ class Run:
         characters = 0
         last = len(self.commands) - 1
         for index, command in enumerate(self.commands):
-            characters += len(getattr(command.decision, "input_json", None) or "")
+            decision = command.decision
+            characters += len(getattr(decision, "input_json", None) or "")
             full = characters > _MOST_CHARACTERS or (len(decisions) == _MOST_COMMANDS - 1 and index < last)
             if decisions and full:
                 decisions.append(StartTimerDecision(0, id=f"{MORE}-{self._last_started}"))
                 break
-            decisions.append(command.decision)
+            decisions.append(decision)
         return decisions
 
     def _turn(self, events: Sequence[AnyEvent], *, replaying: bool) -> None:
         started = events[-1]
         self.replaying = replaying
         self.now = max(self.now, started.timestamp)
-        self.loop.now = self.now.timestamp()
         self.history_length = self._last_started = started.event_id
         self.status_json = None
         self._unsettled = self.in_turn = True
         try:
-            self.loop.enter(self._take, events)
+            self._take(events)
         finally:
             self.in_turn = False
 
@@ -212,8 +225,7 @@ class Run:
                 handler(self, event)
                 run_ready()
         self._close_if_done()
-        if any(command.withdrawn for command in self.commands):
-            self.commands = [command for command in self.commands if not command.withdrawn]
+        self.commands = [command for command in self.commands if not command.withdrawn]
 
     def _settle(self, events: Sequence[AnyEvent], start: int) -> None:
         self.commands, self._refusals = settle(self, events, start)
@@ -296,7 +308,13 @@ class Run:
 
     def order(self, decision: Decision, key: Any, owner: Owner | None = None) -> Command:
         """Add a command to this turn."""
-        command = Command(decision, key, owner)
+        return self.order_later(type(decision), lambda: decision, key, owner)
+
+    def order_later(
+        self, kind: type[Decision], make: Callable[[], Decision], key: Any, owner: Owner | None = None
+    ) -> Command:
+        """Add a command whose decision is made when it is sent: replays do without."""
+        command = Command(kind, make, key, owner)
         if self.tracing:
             command.where = locate()
         self.commands.append(command)
