@@ -7,8 +7,10 @@ A call whose reply was lost may have been carried out (see :func:`.faults.is_dou
 
 =======================================  ============================================================================
 what asks, registrations, heartbeats     nothing; they are made again
-answers to tasks, terminations           made again; if the task or process is then closed, by this it was
+answers to activity tasks, terminations  made again; if the task or process is then closed, by this it was
 cancellations                            the same; a second request changes nothing
+answers to decision tasks                made again; if the task is then closed, nobody knows whether by this or by its
+                                         timeout: the worker is told so, and reads the history next time
 signals                                  made again, so a decider may see one twice, which is better than never
 starts                                   looked up first, see :mod:`.starting`
 polls                                    never made again: the task that one may have brought times out
@@ -50,7 +52,6 @@ _DONE_IF_GONE = frozenset(
         "RespondActivityTaskCanceled",
         "RespondActivityTaskCompleted",
         "RespondActivityTaskFailed",
-        "RespondDecisionTaskCompleted",
         "TerminateWorkflowExecution",
     }
 )

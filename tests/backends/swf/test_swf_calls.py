@@ -79,7 +79,7 @@ async def test_polls_are_not_repeated(transport: ScriptedTransport) -> None:
     assert len(transport.sent) == 1
 
 
-@pytest.mark.parametrize("call", [ANSWER, "RespondDecisionTaskCompleted", "TerminateWorkflowExecution"])
+@pytest.mark.parametrize("call", [ANSWER, "RespondActivityTaskFailed", "TerminateWorkflowExecution"])
 async def test_an_answer_whose_reply_was_lost_and_that_is_then_late_was_the_answer(
     transport: ScriptedTransport, call: str
 ) -> None:
@@ -91,6 +91,12 @@ async def test_an_answer_that_is_late_for_sure_is_an_error(transport: ScriptedTr
     transport.script(ANSWER, refused(), fault("UnknownResourceFault"))
     with pytest.raises(UnknownTaskError):
         await calls_on(transport)(ANSWER, {}, "x")
+
+
+async def test_nobody_takes_decisions_for_made_that_may_have_come_too_late(transport: ScriptedTransport) -> None:
+    transport.script("RespondDecisionTaskCompleted", lost(), fault("UnknownResourceFault"))
+    with pytest.raises(UnknownTaskError):  # else the worker would keep a process that waits for what was never decided
+        await calls_on(transport)("RespondDecisionTaskCompleted", {}, "x")
 
 
 async def test_a_signal_that_may_have_come_too_late_is_an_error(transport: ScriptedTransport) -> None:
