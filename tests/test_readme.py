@@ -7,13 +7,17 @@ import shlex
 import subprocess
 import sys
 import tomllib
+import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import aioworkflow as aw
+from aioworkflow.backends.local import LocalBackend
 from aioworkflow.event import Event
+from aioworkflow.stores.memory import MemoryStore
+from aioworkflow.testing import ManualClock, idle_time_passes
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,11 +44,11 @@ def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_program_is_tested_below() -> None:
-    assert [language for language, _ in BLOCKS].count("python") == 6
+    assert [language for language, _ in BLOCKS].count("python") == 8
 
 
 def test_the_first_program_prints_what_it_says(tmp_path: Path) -> None:
-    (tmp_path / "first.py").write_text(program("GreetingWorkflow"))
+    (tmp_path / "first.py").write_text(program("async def greeting("))
     done = subprocess.run([sys.executable, "first.py"], capture_output=True, text=True, check=True, timeout=60)
     assert [("text", done.stdout)] == [block for block in BLOCKS if block[0] == "text"]
     assert (done.stderr, (tmp_path / "greetings.db").exists()) == ("", True)
@@ -92,6 +96,28 @@ async def test_activities(tmp_path: Path) -> None:
         assert await result("SendMail", "ada@example.com") == "sent to ada@example.com"
         with pytest.raises(aw.ProcessFailedError, match="no address"):
             await result("SendMail", "ada")
+
+
+async def test_a_coroutine_workflow_and_its_replay(tmp_path: Path) -> None:
+    names = names_of("async def order(")
+    order = names["order"]
+    clock = ManualClock()
+    async with (
+        LocalBackend(MemoryStore(), clock=clock) as backend,
+        idle_time_passes(clock, backend),
+        aw.Worker(backend, workflows=[order], activities=[names["charge"], names["refund"], names["tell"]]),
+    ):
+        client = aw.Client(backend)
+        packed = await client.start(order, ("ada", 500))
+        await packed.signal("packed", "parcel 17")
+        assert await packed.result() == "parcel 17 shipped"
+        assert await packed.status() == "paid"
+        forgotten = await client.start(order, ("ben", 500))
+        assert await forgotten.result() == "refunded"
+        replaying = names_of("async def keep") | {"order": order}
+        await replaying["keep"](forgotten)
+    test: Any = replaying["test_that_the_code_still_fits"]
+    await types.FunctionType(test.__code__, replaying)()
 
 
 async def test_a_decider(tmp_path: Path) -> None:
