@@ -33,8 +33,21 @@ def new_schema() -> Callable[[], str]:
     return lambda: f"test_{os.getpid()}_{next(_numbers)}"
 
 
+@pytest.fixture
+async def schema(postgres_url: str) -> str:
+    """A schema that is empty or not there yet; one after another the tests of this session use the same."""
+    name = f"test_{os.getpid()}"
+    connection = await asyncpg.connect(postgres_url)
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", name)
+    used = ", ".join(f"{name}.{table}" for (table,) in tables if table != "schema_version")
+    if used:
+        await connection.execute(f"TRUNCATE {used}")
+    await connection.close()
+    return name
+
+
 async def _drop_schemas(url: str) -> None:
     connection = await asyncpg.connect(url)
-    for number in range(1, next(_numbers)):
-        await connection.execute(f"DROP SCHEMA IF EXISTS test_{os.getpid()}_{number} CASCADE")
+    for suffix in ("", *(f"_{number}" for number in range(1, next(_numbers)))):
+        await connection.execute(f"DROP SCHEMA IF EXISTS test_{os.getpid()}{suffix} CASCADE")
     await connection.close()

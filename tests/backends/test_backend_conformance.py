@@ -31,7 +31,6 @@ async def test_local_backend(check: Check, stores: Callable[[Path], Callable[[],
 
 
 @pytest.mark.parametrize("check", BACKEND_CHECKS, ids=lambda check: check.name)
-async def test_local_backend_on_postgres(check: Check, postgres_url: str, new_schema: Callable[[], str]) -> None:
-    schema = new_schema()
+async def test_local_backend_on_postgres(check: Check, postgres_url: str, schema: str) -> None:
     verdict = await run_check(check, lambda: local_harness(lambda: PostgresStore(postgres_url, schema=schema)))
     assert verdict.excuse is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -36,8 +36,7 @@ async def test_sqlite(check: StoreCheck, tmp_path: Path) -> None:
 
 
 @by_name
-async def test_postgres(check: StoreCheck, postgres_url: str, new_schema: Callable[[], str]) -> None:
-    schema = new_schema()
+async def test_postgres(check: StoreCheck, postgres_url: str, schema: str) -> None:
     await check(lambda: PostgresStore(postgres_url, schema=schema))
 
 
