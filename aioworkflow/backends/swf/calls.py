@@ -125,7 +125,10 @@ class Calls:
         doubtful = False
         while True:
             self._check_open(call, repeat)
-            await self._throttle.wait(call, None if repeat is Repeat.NEVER else deadline)
+            if call == "PollForDecisionTask" and repeat is not Repeat.NEVER:
+                self._throttle.borrow(call)  # a further page: its task would time out behind the polls that wait
+            else:
+                await self._throttle.wait(call, None if repeat is Repeat.NEVER else deadline)
             self._check_open(call, repeat)
             try:
                 return await self._transport(call, parameters)

@@ -118,6 +118,11 @@ class Throttle:
             bucket.give_back()
             raise
 
+    def borrow(self, call: str) -> None:
+        """Take note of a call that is made without waiting for its turn; those that wait do so a little longer."""
+        if (bucket := self._buckets.get(call)) is not None:
+            bucket.take(self._time.now())
+
     def slow_down(self, call: str) -> None:
         """Take note that Amazon throttled this call."""
         if (bucket := self._buckets.get(call)) is not None:

@@ -132,6 +132,17 @@ async def test_a_call_that_has_no_turn_before_its_deadline_is_not_made(
     assert len(transport.sent) == 2
 
 
+async def test_the_pages_of_a_task_do_not_wait_behind_polls(transport: ScriptedTransport, time: ManualTime) -> None:
+    poll = "PollForDecisionTask"
+    calls = Calls(transport, Throttle(1.0, {poll: Quota(1, 0.05)}, time), time, retry_seconds=10.0)
+    calls.closed = False
+    await calls(poll, {}, "x", repeat=Repeat.NEVER)
+    await calls(poll, {"nextPageToken": "t"}, "x")
+    assert time.naps == []
+    await calls(poll, {}, "x", repeat=Repeat.NEVER)
+    assert time.naps == [40.0]  # for itself and for the page
+
+
 async def test_closed_calls_are_not_made_and_draining_ones_are_unless_they_poll(transport: ScriptedTransport) -> None:
     calls = calls_on(transport)
     calls.draining = True

@@ -90,6 +90,14 @@ async def test_throttling_empties_the_bucket_but_takes_no_promised_turns(time: M
     assert time.naps == [1.0, 1.0]
 
 
+async def test_what_is_borrowed_is_waited_for_by_others(time: ManualTime) -> None:
+    throttle = Throttle(1.0, {"StartWorkflowExecution": Quota(1, 2)}, time)
+    throttle.borrow("StartWorkflowExecution")
+    throttle.borrow("ListOrders")
+    await throttle.wait("StartWorkflowExecution")
+    assert time.naps == [0.5]
+
+
 async def test_no_share_and_unknown_calls_are_not_limited(time: ManualTime) -> None:
     free = throttle(time, share=None)
     for _ in range(5):
