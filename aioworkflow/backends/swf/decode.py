@@ -21,10 +21,10 @@ from ...checks import show
 from ...errors import BackendError, BackendUnavailableError
 from ...event import AnyEvent, DecisionCompletedEvent, DecisionTimedOutEvent
 from ...task import ActivityTask, DecisionTask
-from ...types import ActivityType, ProcessRef, ProcessStatus, TypeRef, UnsetType, WorkflowType
-from .decode_events import MALFORMED, decode_event, read_time
+from ...types import UNSET, ActivityType, ProcessRef, ProcessStatus, TypeRef, UnsetType, WorkflowType
+from .decode_events import MALFORMED, decode_event, read_input, read_time
 from .settings import ACTIVITY_SETTINGS, PROCESS_SETTINGS, Setting, read_defaults, read_settings
-from .wire import json_text
+from .told_timeouts import ToldTimeouts, told
 
 __all__ = [
     "Count",
@@ -279,10 +279,14 @@ def decision_page(body: bytes) -> DecisionPage | None:
     )
 
 
+_NOTHING_TOLD = ToldTimeouts()
+
+
 def activity_task(body: bytes, types: Mapping[TypeRef, ActivityType]) -> ActivityTask | None:
     """PollForActivityTask; None if the poll brought no task.
 
-    SWF does not tell a worker the timeouts of its task: they are those of the type, where ``types`` has it.
+    SWF does not tell a worker the timeouts of its task: they are those that the decider has told, else those of the
+    type, where ``types`` has it.
     """
     task = _read_activity_task(body)
     if not task.task_token:
@@ -290,14 +294,18 @@ def activity_task(body: bytes, types: Mapping[TypeRef, ActivityType]) -> Activit
     if task.workflow_execution is None or task.activity_type is None:
         raise BackendError(f"Amazon SWF sent an activity task without a process or its type: {show(body, 1_000)}")
     kind = types.get(task.activity_type.ref)
+    heartbeat, start_to_close = _NOTHING_TOLD if task.input is None else told(task.input)[1]
+    if kind is not None:
+        heartbeat = kind.heartbeat_timeout if heartbeat is UNSET else heartbeat
+        start_to_close = kind.start_to_close_timeout if start_to_close is UNSET else start_to_close
     return ActivityTask(
         token=task.task_token,
         process=task.workflow_execution.ref,
         activity_id=task.activity_id,
         activity=task.activity_type.ref,
-        input_json=None if task.input is None else json_text(task.input),
-        heartbeat_timeout=None if kind is None else _seconds(kind.heartbeat_timeout),
-        start_to_close_timeout=None if kind is None else _seconds(kind.start_to_close_timeout),
+        input_json=None if task.input is None else read_input(task.input),
+        heartbeat_timeout=_seconds(heartbeat),
+        start_to_close_timeout=_seconds(start_to_close),
         started_event_id=task.started_event_id or 0,
     )
 

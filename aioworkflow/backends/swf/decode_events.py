@@ -19,9 +19,10 @@ from ...checks import show
 from ...errors import BackendError
 from ...event import AnyEvent, Cause, UnknownEvent
 from ...types import ChildPolicy, ProcessRef, TimeoutType, TypeRef
+from .told_timeouts import told
 from .wire import json_text, read_aborted_details, read_seconds
 
-__all__ = ["EVENTS", "MALFORMED", "decode_event", "read_time"]
+__all__ = ["EVENTS", "MALFORMED", "decode_event", "read_input", "read_time"]
 
 MALFORMED = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 """What reading a value of another form than expected raises."""
@@ -105,6 +106,12 @@ def _read_task_list(value: Mapping[str, str]) -> str:
     return value["name"]
 
 
+def read_input(text: str) -> str | None:
+    """Return an input as JSON text, without what a decider has told a worker."""
+    bare, _ = told(text)
+    return json_text(bare) if bare or bare == text else None
+
+
 def _read_cause(value: str) -> Cause:
     return _CAUSES.get(value, Cause.UNKNOWN)
 
@@ -129,7 +136,7 @@ _READERS: Mapping[str, tuple[str, _Read | None]] = {
     "id": ("lambda_id", None),
     "identity": ("identity", None),
     "initiatedEventId": ("initiated_event_id", None),
-    "input": ("input_json", json_text),
+    "input": ("input_json", read_input),
     "lambdaRole": ("lambda_role", None),
     "latestCancelRequestedEventId": ("cancel_requested_event_id", None),
     "markerName": ("marker", None),

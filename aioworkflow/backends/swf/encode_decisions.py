@@ -26,9 +26,10 @@ from ...decision import (
     StartTimerDecision,
 )
 from ...errors import InvalidDecisionError, InvalidRequestError
-from ...types import ProcessRef, TypeRef
+from ...types import UNSET, ProcessRef, TypeRef
 from .limits import (
     DECISIONS_LIMIT,
+    PAYLOAD_LIMIT,
     ROLE_LIMIT,
     check_name,
     check_payload,
@@ -37,9 +38,11 @@ from .limits import (
     check_tags,
     check_text,
     check_type,
+    length,
 )
 from .settings import ACTIVITY_SETTINGS, PROCESS_SETTINGS, put_settings
-from .wire import seconds
+from .told_timeouts import ToldTimeouts, tell
+from .wire import read_seconds, seconds
 
 __all__ = ["encode_decisions", "put_payload", "put_process", "put_role", "type_parameters"]
 
@@ -118,7 +121,20 @@ def _schedule_activity(decision: ScheduleActivityDecision) -> dict[str, object]:
     put_payload(attributes, "input", decision.input_json)
     put_payload(attributes, "control", decision.control_json)
     put_settings(attributes, ACTIVITY_SETTINGS, decision)
+    _tell_timeouts(attributes)
     return attributes
+
+
+def _tell_timeouts(attributes: dict[str, object]) -> None:
+    """Write behind the input what the worker must know and Amazon SWF does not tell it."""
+    heartbeat, start_to_close = (
+        read_seconds(str(attributes[member])) if member in attributes else UNSET
+        for member in ("heartbeatTimeout", "startToCloseTimeout")
+    )
+    bare = str(attributes.get("input", ""))
+    written = bare + tell(ToldTimeouts(heartbeat, start_to_close))
+    if len(bare) < len(written) and length(written) <= PAYLOAD_LIMIT:
+        attributes["input"] = written
 
 
 def _cancel_activity(decision: CancelActivityDecision) -> dict[str, object]:

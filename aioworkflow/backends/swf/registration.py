@@ -41,12 +41,7 @@ class Registration:
 
     @property
     def activities(self) -> Mapping[TypeRef, ActivityType]:
-        """What is known of the tasks of the activities that were registered here.
-
-        Amazon does not tell a worker the timeouts of its task, so they are those of the type. Decisions may set others:
-        therefore the heartbeat timeout is the shorter one where this program and Amazon do not agree, and the
-        start-to-close timeout is left out, since a task must not be given up too early.
-        """
+        """The activities that were registered here, with the defaults that they have in Amazon's books."""
         return MappingProxyType(self._activities)
 
     async def register_domain(self, retention_days: int | None) -> None:
@@ -81,10 +76,7 @@ class Registration:
                 body = await self._calls("DescribeActivityType", described, f"activity {activity.ref}")
                 known = decode.activity_type(body)
                 self._compare("activity", activity, known)
-        timeouts = [one.heartbeat_timeout for one in (activity, known) if isinstance(one.heartbeat_timeout, float)]
-        self._activities[activity.ref] = ActivityType(
-            ref=activity.ref, heartbeat_timeout=min(timeouts) if timeouts else None
-        )
+        self._activities[activity.ref] = known
 
     def _compare(self, kind: str, ours: T, theirs: T) -> None:
         if theirs.deprecated:

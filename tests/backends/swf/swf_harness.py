@@ -39,7 +39,7 @@ LACKS: dict[Feature | str, str] = {
     Feature.JOINED_FILTERS: "lists take one condition at a time, besides times (swf-reference 2.2)",
     Feature.NEW_DEFAULTS: "registered types cannot be changed (swf-reference 1.6)",
     Feature.PUSHED_INTERRUPTIONS: "workers learn of a cancellation from heartbeats only (swf-reference 7.1)",
-    "an_activity_task_tells_what_is_to_do": "PollForActivityTask tells no timeouts, and not the scheduled event",
+    "an_activity_task_tells_what_is_to_do": "PollForActivityTask does not tell the scheduled event",
     "long_answers_to_an_activity_change_nothing": "long details of heartbeats are cut, not refused",
 }
 """What no backend on Amazon SWF can do."""

@@ -274,9 +274,7 @@ async def test_an_answer_carries_what_it_was_given(backend: SWFBackend, transpor
 # --- activity tasks --------------------------------------------------------------------------------------------------
 
 
-async def test_an_activity_task_has_the_heartbeat_timeout_of_its_type(
-    backend: SWFBackend, transport: ScriptedTransport
-) -> None:
+async def test_an_activity_task_has_the_timeouts_of_its_type(backend: SWFBackend, transport: ScriptedTransport) -> None:
     transport.script(POLL_ACTIVITY, ACTIVITY_TASK)
     async with backend:
         await backend.register_activity(
@@ -285,7 +283,7 @@ async def test_an_activity_task_has_the_heartbeat_timeout_of_its_type(
         task = await backend.poll_activity_task("default", on_interrupt=lambda token, interruption: None)
     assert task is not None
     assert (task.activity_id, task.input, task.process) == ("a", [1], RUN)
-    assert (task.heartbeat_timeout, task.start_to_close_timeout) == (20.0, None)
+    assert (task.heartbeat_timeout, task.start_to_close_timeout) == (20.0, 60.0)
 
 
 async def test_a_heartbeat_is_tried_once(backend: SWFBackend, transport: ScriptedTransport) -> None:

@@ -50,7 +50,7 @@ FULL: dict[str, tuple[Decision, dict[str, Any]]] = {
         {
             "activityId": "charge-1",
             "activityType": {"name": "Charge", "version": "2"},
-            "input": '{"n":17}',
+            "input": '{"n":17}' + "\t \r\t" + " " * 27 + "\r",  # tells the worker 0 and 3 seconds
             "control": "1",
             "scheduleToStartTimeout": "1",
             "startToCloseTimeout": "3",

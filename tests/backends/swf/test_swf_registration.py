@@ -133,24 +133,14 @@ async def test_deprecated_types_are_a_warning(
     )
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "known"),
-    [(20.0, None, 20.0), (20.0, "20", 20.0), (20.0, "10", 10.0), (None, "10", 10.0), (20.0, "NONE", 20.0),
-     (None, "NONE", None)],
-)  # fmt: skip
-async def test_the_heartbeat_timeout_of_tasks_is_the_shorter_one(
-    transport: ScriptedTransport,
-    registration: Registration,
-    ours: float | None,
-    theirs: str | None,
-    known: float | None,
-) -> None:
-    if theirs is not None:
-        transport.script("RegisterActivityType", fault("TypeAlreadyExistsFault"))
-        defaults = {"defaultTaskHeartbeatTimeout": theirs}
-        transport.script("DescribeActivityType", described("activity", CHARGE.ref, defaults))
-    await registration.register_activity(ActivityType(ref=CHARGE.ref, heartbeat_timeout=ours))
-    assert registration.activities == {CHARGE.ref: ActivityType(ref=CHARGE.ref, heartbeat_timeout=known)}
+async def test_what_counts_is_how_they_are_registered(transport: ScriptedTransport, registration: Registration) -> None:
+    await registration.register_activity(CHARGE)
+    assert registration.activities == {CHARGE.ref: CHARGE}
+    transport.script("RegisterActivityType", fault("TypeAlreadyExistsFault"))
+    other = described("activity", CHARGE.ref, {"defaultTaskHeartbeatTimeout": "10"})
+    transport.script("DescribeActivityType", other)
+    await registration.register_activity(CHARGE)
+    assert registration.activities == {CHARGE.ref: ActivityType(ref=CHARGE.ref, heartbeat_timeout=10.0)}
 
 
 async def test_faults_come_out(transport: ScriptedTransport, registration: Registration) -> None:
