@@ -49,12 +49,21 @@ class Starter:
         try:
             return await self._start(request, parameters)
         except DoubtfulError as fault:
-            return await self._find_or_start(request, parameters, began, fault)
+            try:
+                return await self._find_or_start(request, parameters, began, fault)
+            except BackendUnavailableError as error:
+                raise BackendUnavailableError(
+                    f"process {request.process_id!r} ({request.workflow}) may have been started, or not: no reply "
+                    f"came, and no list shows it yet ({error}). A handle on its id tells later"
+                ) from error
 
     async def _start(self, request: StartRequest, parameters: encode.Parameters) -> ProcessRef:
         subject = f"{request.workflow}, process {request.process_id!r}"
         body = await self._calls("StartWorkflowExecution", parameters, subject, repeat=Repeat.UNDOUBTED)
-        return ProcessRef(request.process_id, decode.run_id(body))
+        try:
+            return ProcessRef(request.process_id, decode.run_id(body))
+        except BackendUnavailableError as error:
+            raise DoubtfulError(str(error)) from error
 
     async def _find_or_start(
         self, request: StartRequest, parameters: encode.Parameters, began: datetime, fault: DoubtfulError
@@ -65,9 +74,15 @@ class Starter:
             await self._calls.time.sleep(pause)
             runs = await self._runs(request, began)
             since = began + timedelta(seconds=self._calls.server_ahead) - _UNSURE
+            unsure = False
             for info in runs:
-                if info.started_at >= since and await self._is_ours(info, request):
-                    return info.process
+                if info.started_at >= since:
+                    is_ours = await self._is_ours(info, request)
+                    if is_ours:
+                        return info.process
+                    unsure = unsure or is_ours is None
+            if unsure:
+                continue
             if refused is not None and any(info.status is ProcessStatus.OPEN for info in runs):
                 raise refused
             try:
@@ -76,10 +91,7 @@ class Starter:
                 fault = again
             except ProcessAlreadyRunningError as again:
                 refused = again
-        raise BackendUnavailableError(
-            f"process {request.process_id!r} ({request.workflow}) may have been started, or not: no reply came, and no "
-            "list shows it yet. A handle on its id tells later"
-        ) from fault
+        raise fault
 
     async def _runs(self, request: StartRequest, began: datetime) -> list[ProcessInfo]:
         """Return the runs with this id that the lists show."""
@@ -93,15 +105,19 @@ class Starter:
             found += decode.process_page(body).processes
         return [info for info in found if info.process.process_id == request.process_id]
 
-    async def _is_ours(self, info: ProcessInfo, request: StartRequest) -> bool:
+    async def _is_ours(self, info: ProcessInfo, request: StartRequest) -> bool | None:
+        """Tell whether a run is the one that was asked for; None while its history cannot be seen."""
         if info.workflow != request.workflow or info.tags != tuple(request.tags) or info.parent is not None:
             return False
         parameters = encode.history(self._domain, info.process, page_size=1)
         try:
             body = await self._calls("GetWorkflowExecutionHistory", parameters, f"process {info.process}")
-        except UnknownResourceError:  # not visible yet
-            return False
-        first = decode.history_page(body).events[0]
+        except UnknownResourceError:
+            return None
+        events = decode.history_page(body).events
+        if not events:
+            return None
+        first = events[0]
         return (
             isinstance(first, ProcessStartedEvent)
             and first.input_json == request.input_json

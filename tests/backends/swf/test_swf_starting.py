@@ -70,11 +70,12 @@ async def test_a_start_is_one_call(transport: ScriptedTransport, starter: Starte
     assert transport.calls() == [START]
 
 
+@pytest.mark.parametrize("reply", [lost(), b'{"runI'], ids=["lost", "damaged"])
 @pytest.mark.parametrize("where", [OPEN, CLOSED])
 async def test_after_a_lost_reply_the_process_is_found(
-    transport: ScriptedTransport, starter: Starter, where: str
+    transport: ScriptedTransport, starter: Starter, where: str, reply: Any
 ) -> None:
-    transport.script(START, lost())
+    transport.script(START, reply)
     transport.script(where, listed(closed=where == CLOSED))
     transport.script(HISTORY, history())
     assert await starter.start(REQUEST) == ProcessRef("order-17", "ours")
@@ -108,9 +109,8 @@ async def test_what_is_refused_may_be_ours_and_not_in_the_lists_yet(
         (listed(process_id="order-18"), history()),
         (listed(), history('{"n":2}')),
         (listed(), history(continuedExecutionRunId="earlier")),
-        (listed(), fault("UnknownResourceFault")),
     ],
-    ids=["older", "tags", "version", "id", "input", "continued", "gone"],
+    ids=["older", "tags", "version", "id", "input", "continued"],
 )
 async def test_the_process_of_others_is_not_taken_for_ours(
     transport: ScriptedTransport, starter: Starter, seen: dict[str, Any], first_event: Any
@@ -120,6 +120,17 @@ async def test_the_process_of_others_is_not_taken_for_ours(
     transport.script(HISTORY, first_event)
     with pytest.raises(ProcessAlreadyRunningError):
         await starter.start(REQUEST)
+
+
+@pytest.mark.parametrize("unseen", [fault("UnknownResourceFault"), {"events": [], "nextPageToken": "t"}])
+async def test_a_run_whose_history_lags_behind_may_be_ours(
+    transport: ScriptedTransport, starter: Starter, unseen: Any
+) -> None:
+    transport.script(START, lost())
+    transport.script(OPEN, listed(), listed())
+    transport.script(HISTORY, unseen, history())
+    assert (await starter.start(REQUEST)).run_id == "ours"
+    assert transport.calls() == [START, OPEN, CLOSED, HISTORY, OPEN, CLOSED, HISTORY]
 
 
 async def test_the_servers_clock_counts(transport: ScriptedTransport, starter: Starter) -> None:
@@ -135,6 +146,13 @@ async def test_nothing_is_claimed_that_nobody_knows(transport: ScriptedTransport
     with pytest.raises(BackendUnavailableError, match="may have been started, or not"):
         await starter.start(REQUEST)
     assert len(transport.calls(START)) == 6
+
+
+async def test_nor_if_the_lists_cannot_be_read(transport: ScriptedTransport, starter: Starter) -> None:
+    transport.script(START, lost())
+    transport.script(OPEN, *[lost() for _ in range(99)])
+    with pytest.raises(BackendUnavailableError, match=r"may have been started, or not: .*ListOpenWorkflowExecutions"):
+        await starter.start(REQUEST)
 
 
 async def test_other_faults_come_out(transport: ScriptedTransport, starter: Starter) -> None:
