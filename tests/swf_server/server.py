@@ -6,7 +6,6 @@ for itself. Time may be a manual clock, polls may be short, pages small, and ans
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
@@ -38,10 +37,12 @@ class SWFServer:
 
     Attributes:
         url: Where it listens.
-        calls: How often each action was asked for.
-        bytes_in: What came in bodies, by action. bytes_out: What went out.
-        polling: How many polls are held now.
-        service: What is behind; None would answer nothing.
+        calls: How often each action was answered; polls that bring nothing are counted apart, as "… (empty)".
+        bytes_in: The lengths of the bodies that came, by the same names.
+        bytes_out: The lengths of the bodies that went out.
+        events_out: How many events they held.
+        requests: The latest requests, with their bodies.
+        service: What is behind.
     """
 
     def __init__(
@@ -56,13 +57,15 @@ class SWFServer:
         self.calls: Counter[str] = Counter()
         self.bytes_in: Counter[str] = Counter()
         self.bytes_out: Counter[str] = Counter()
+        self.events_out: Counter[str] = Counter()
         self.requests: deque[tuple[str, bytes]] = deque(maxlen=1000)
         self.url = ""
         self._port = port
         self._scripts: defaultdict[str, deque[Script]] = defaultdict(deque)
-        self._runner = web.ServerRunner(web.Server(self._serve), handler_cancellation=True, shutdown_timeout=0.0)
+        self._runner: web.ServerRunner
 
     async def __aenter__(self) -> Self:
+        self._runner = web.ServerRunner(web.Server(self._serve), handler_cancellation=True, shutdown_timeout=0.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=16_384)
         await site.start()
@@ -82,7 +85,7 @@ class SWFServer:
 
     def reset_counts(self) -> None:
         """Count from zero."""
-        for counter in (self.calls, self.bytes_in, self.bytes_out):
+        for counter in (self.calls, self.bytes_in, self.bytes_out, self.events_out):
             counter.clear()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -90,17 +93,23 @@ class SWFServer:
             return self._tell(request.path)
         action = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
         body = await request.read()
-        self.calls[action] += 1
-        self.bytes_in[action] += len(body)
         self.requests.append((action, body))
         try:
             content, status = await self._answer(action, body), 200
         except Fault as fault:
             content, status = fault.body, fault.status
-        self.bytes_out[action] += len(content)
+        self._count(action, len(body), content)
         family = request.headers.get("Content-Type", "").partition(";")[0] or "application/x-amz-json-1.0"
         headers = {"x-amzn-RequestId": str(uuid.uuid4()), "Content-Type": family}
         return web.Response(body=content, status=status, headers=headers)
+
+    def _count(self, action: str, bytes_in: int, content: bytes) -> None:
+        if action.startswith("Poll") and b'"taskToken"' not in content:
+            action += " (empty)"
+        self.calls[action] += 1
+        self.bytes_in[action] += bytes_in
+        self.bytes_out[action] += len(content)
+        self.events_out[action] += content.count(b'"eventId":')
 
     async def _answer(self, action: str, body: bytes) -> bytes:
         scripts = self._scripts.get(action)
@@ -117,14 +126,12 @@ class SWFServer:
         """What a benchmark asks: ``GET /counts`` tells and forgets what was counted."""
         if path != "/counts":
             return web.Response(status=404)
-        counts = {"calls": self.calls, "bytes_in": self.bytes_in, "bytes_out": self.bytes_out}
+        counts = {
+            "calls": self.calls,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "events_out": self.events_out,
+        }
         answer = web.Response(body=msgspec.json.encode(counts), content_type="application/json")
         self.reset_counts()
         return answer
-
-
-async def serve_forever(server: SWFServer) -> None:
-    """Serve until cancelled; the first line that is printed is the URL."""
-    async with server:
-        print(server.url, flush=True)
-        await asyncio.Event().wait()

@@ -54,7 +54,8 @@ class Stage:
         monkeypatch.setattr(aioworkflow, "connect", lambda _: self.backend(url))
         monkeypatch.setattr("aioworkflow.connect.connect", lambda _: self.backend(url), raising=False)
         spec = importlib.util.spec_from_file_location(f"example_{name[:2]}", EXAMPLES / name)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
         await mains[0]
 
