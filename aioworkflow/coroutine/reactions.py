@@ -42,7 +42,7 @@ def _process_started(run: Run, event: ProcessStartedEvent) -> None:
 
 
 def _signaled(run: Run, event: ProcessSignaledEvent) -> None:
-    run.signal_queue(event.signal).put_nowait(event.input_json)
+    run.inbox(event.signal).put(event.input_json)
 
 
 def _cancel_requested(run: Run, event: ProcessCancelRequestedEvent) -> None:

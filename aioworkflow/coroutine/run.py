@@ -37,6 +37,7 @@ from ..process import Process
 from .closing import closing_decision
 from .commands import MORE, Command, Owner
 from .disposal import close_tasks
+from .inbox import Inbox
 from .loop import DurableTimer, ReplayLoop
 from .matching import settle
 from .reactions import REACTIONS
@@ -81,6 +82,7 @@ class Run:
         "_counts",
         "_disposed",
         "_fault",
+        "_inboxes",
         "_last_completed",
         "_last_started",
         "_main",
@@ -89,7 +91,6 @@ class Run:
         "_refusals",
         "_root",
         "_side_effects",
-        "_signals",
         "_unsettled",
         "activities",
         "cancel_details_json",
@@ -132,7 +133,7 @@ class Run:
         self._fault: Decision | None = None
         self._close_command: Command | None = None
         self._counts: dict[str, int] = {}
-        self._signals: dict[str, asyncio.Queue[str | None]] = {}
+        self._inboxes: dict[str, Inbox] = {}
         self._side_effects = 0
         self._random: random.Random | None = None
         self._refusals: list[tuple[Owner, AnyEvent]] = []
@@ -284,7 +285,7 @@ class Run:
         self._disposed = self.loop.disposed = True
         self.loop.enter(close_tasks, self.loop.open_tasks())
         self.loop.tasks = []
-        for table in (self.activities, self.timers, self.children, self.messages, self._signals):
+        for table in (self.activities, self.timers, self.children, self.messages, self._inboxes):
             table.clear()
         self.commands = []
         self._refusals = []
@@ -331,12 +332,12 @@ class Run:
         run = hashlib.blake2b(self.process.run_id.encode(), digest_size=4).hexdigest()
         return f"{name_part(self.process.id, 150)}-{workflow[:60]}-{run}-{self.count('child')}"
 
-    def signal_queue(self, name: str) -> asyncio.Queue[str | None]:
-        """Return the signals of a name that nobody has taken yet."""
-        queue = self._signals.get(name)
-        if queue is None:
-            queue = self._signals[name] = asyncio.Queue()
-        return queue
+    def inbox(self, name: str) -> Inbox:
+        """Return where the signals of a name wait."""
+        inbox = self._inboxes.get(name)
+        if inbox is None:
+            inbox = self._inboxes[name] = Inbox()
+        return inbox
 
     def next_side_effect(self) -> int:
         """Return how many side effects there were before the next."""

@@ -23,13 +23,13 @@ class Signals(AsyncIterator[T], Generic[T]):
     def __init__(self, name: str, into: Any) -> None:
         self.name = check_label(name, "name")
         self._into = into
-        self._queue = Run.current().signal_queue(self.name)
+        self._inbox = Run.current().inbox(self.name)
 
     def __repr__(self) -> str:
         return f"<Signals {self.name!r}, {len(self)} waiting>"
 
     def __len__(self) -> int:
-        return self._queue.qsize()
+        return len(self._inbox.waiting)
 
     def __bool__(self) -> bool:
         return True
@@ -38,6 +38,6 @@ class Signals(AsyncIterator[T], Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        input_json = await self._queue.get()
+        input_json = await self._inbox.take()
         value: T = decode("null" if input_json is None and self._into is not Any else input_json, self._into)
         return value
