@@ -46,6 +46,8 @@ class Repeat(enum.Enum):
     NEVER = "never"
 
 
+_POLLS = ("PollForActivityTask", "PollForDecisionTask")
+
 _DONE_IF_GONE = frozenset(
     {
         "RequestCancelWorkflowExecution",
@@ -128,7 +130,7 @@ class Calls:
             if call == "PollForDecisionTask" and repeat is not Repeat.NEVER:
                 self._throttle.borrow(call)  # a further page: its task would time out behind the polls that wait
             else:
-                await self._throttle.wait(call, None if repeat is Repeat.NEVER else deadline)
+                await self._throttle.wait(call, None if call in _POLLS else deadline)
             self._check_open(call, repeat)
             try:
                 return await self._transport(call, parameters)
@@ -153,7 +155,7 @@ class Calls:
             await self.time.sleep(pause)
 
     def _check_open(self, call: str, repeat: Repeat) -> None:
-        if self.closed or (self.draining and repeat is Repeat.NEVER and call.startswith("Poll")):
+        if self.closed or (self.draining and repeat is Repeat.NEVER and call in _POLLS):
             raise BackendClosedError("the backend is not open; use it inside its `async with` block")
 
     def _pause(self, failures: int, fault: BackendUnavailableError) -> float:

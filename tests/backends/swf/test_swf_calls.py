@@ -17,6 +17,7 @@ from aioworkflow.errors import (
 from tests.backends.swf.scripted_swf import ManualTime, ScriptedTransport, calls_on, fault, lost, refused
 
 HISTORY, ANSWER, START = "GetWorkflowExecutionHistory", "RespondActivityTaskCompleted", "StartWorkflowExecution"
+HEARTBEAT = "RecordActivityTaskHeartbeat"
 
 
 @pytest.fixture
@@ -123,13 +124,21 @@ async def test_throttling_slows_all_calls_of_its_kind_down(transport: ScriptedTr
 async def test_a_call_that_has_no_turn_before_its_deadline_is_not_made(
     transport: ScriptedTransport, time: ManualTime
 ) -> None:
-    calls = Calls(transport, Throttle(1.0, {START: Quota(1, 0.05)}, time), time, retry_seconds=10.0)
+    calls = Calls(transport, Throttle(1.0, {HEARTBEAT: Quota(1, 0.05)}, time), time, retry_seconds=10.0)
     calls.closed = False
-    await calls(START, {}, "x")
+    await calls(HEARTBEAT, {}, "x", repeat=Repeat.NEVER)
     with pytest.raises(ThrottledError):
-        await calls(START, {}, "x")
-    await calls(START, {}, "x", repeat=Repeat.NEVER)  # a poll waits for its turn
-    assert len(transport.sent) == 2
+        await calls(HEARTBEAT, {}, "x", repeat=Repeat.NEVER)
+    assert len(transport.sent) == 1
+
+
+async def test_a_poll_waits_for_its_turn_however_long(transport: ScriptedTransport, time: ManualTime) -> None:
+    poll = "PollForActivityTask"
+    calls = Calls(transport, Throttle(1.0, {poll: Quota(1, 0.05)}, time), time, retry_seconds=10.0)
+    calls.closed = False
+    for _ in range(2):
+        await calls(poll, {}, "x", repeat=Repeat.NEVER)
+    assert time.naps == [20.0]
 
 
 async def test_the_pages_of_a_task_do_not_wait_behind_polls(transport: ScriptedTransport, time: ManualTime) -> None:
