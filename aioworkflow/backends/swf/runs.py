@@ -6,11 +6,12 @@ backend has started is asked for again for some seconds before it is said not to
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from ...backend import ProcessFilter, ProcessInfo
-from ...errors import UnknownProcessError
+from ...errors import ThrottledError, UnknownProcessError
 from ...event import CLOSING_EVENTS, AnyEvent
 from ...types import ProcessRef
 from . import decode, encode
@@ -18,6 +19,8 @@ from .calls import Calls
 from .limits import PAGE_LIMIT, check_process
 
 __all__ = ["Runs"]
+
+_logger = logging.getLogger("aioworkflow.swf")
 
 T = TypeVar("T")
 
@@ -82,16 +85,22 @@ class Runs:
         """Wait until a run is closed; see :meth:`aioworkflow.backend.Backend.wait_process`.
 
         It is looked at in pauses that grow with the time it takes, up to ``wait_seconds``: Amazon allows an account 60
-        looks at a history in a second.
+        looks at a history in a second. Where many wait, so that there is no turn for all, the pauses grow faster.
         """
         run = await self.find(process)
         pause = _FIRST_WAIT
         while True:
-            last = await self._last_event(run)
-            if isinstance(last, CLOSING_EVENTS):
-                return last
+            try:
+                last = await self._last_event(run)
+            except ThrottledError as error:
+                _logger.debug("waiting for process %s: %s", run, error)
+                pause *= 2.0
+            else:
+                if isinstance(last, CLOSING_EVENTS):
+                    return last
+            pause = min(pause, self._wait_seconds)
             await self._time.sleep(pause / 2 + self._time.jitter(pause / 2))
-            pause = min(pause * _LONGER, self._wait_seconds)
+            pause *= _LONGER
 
     async def find(self, process: ProcessRef) -> ProcessRef:
         """Return which run is meant: without a run id the open one, else the latest.

@@ -202,6 +202,14 @@ async def test_waiting_looks_at_the_last_event_only_in_longer_and_longer_pauses(
     assert time.naps[-2:] == [5.0, 5.0]
 
 
+async def test_who_waits_and_is_told_to_ask_less_waits_longer(transport: ScriptedTransport, time: ManualTime) -> None:
+    runs = Runs(calls_on(transport, time=time, retry_seconds=0.0), "shop", wait_seconds=5.0)
+    rate_exceeded = fault("ThrottlingException", "Rate exceeded")
+    transport.script(HISTORY, page(marker(5)), *[rate_exceeded] * 4, page(marker(6)), page(completed(7)))
+    assert (await runs.wait(RUN)).event_id == 7
+    assert time.naps == [0.2, pytest.approx(0.6), pytest.approx(1.8), 5.0, 5.0, 5.0]
+
+
 async def test_an_empty_page_is_not_the_end(transport: ScriptedTransport, runs: Runs) -> None:
     transport.script(HISTORY, page(token="t"), page(completed(9)))
     assert (await runs.wait(RUN)).event_id == 9
