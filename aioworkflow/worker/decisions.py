@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypedDict, cast
 from ..backend import Backend
 from ..deciding import decide
 from ..decision import CLOSING_DECISIONS, Decision, FailProcessDecision
-from ..errors import InvalidRequestError, NondeterminismError, UnknownResourceError
+from ..errors import BackendUnavailableError, InvalidRequestError, NondeterminismError, UnknownResourceError
 from ..event import AnyEvent, DecisionScheduledEvent, DecisionStartedEvent
 from ..process import Process
 from ..result import exception_details
@@ -139,10 +139,13 @@ class Decisions:
         self._closed = False
 
     async def poll(self, task_list: str) -> DecisionTask | None:
-        """Poll for one task."""
-        return await self._backend.poll_decision_task(
-            task_list, identity=self._identity, new_events_only=self._cached_processes > 0
-        )
+        """Poll for one task.
+
+        Where processes come back to a list of the worker's own, what comes from others is most likely not in memory,
+        and better comes with its whole history than takes further calls.
+        """
+        is_kept = self._cached_processes > 0 if self._sticky is None else task_list == self._sticky.task_list
+        return await self._backend.poll_decision_task(task_list, identity=self._identity, new_events_only=is_kept)
 
     async def handle(self, task: DecisionTask) -> None:
         """Decide, and send the decisions."""
@@ -261,6 +264,11 @@ class Decisions:
             events += page
             if len(events) >= missing:
                 break
+        if len(events) < missing:
+            raise BackendUnavailableError(
+                f"the history of process {task.process} lags behind: of {missing} events after {known} only "
+                f"{len(events)} are there"
+            )
         return [*events[:missing], *task.events]
 
     def _keep(self, process: Process) -> None:

@@ -54,6 +54,7 @@ class ScriptedBackend:
         interrupts: The callback for each token that was handed out.
         events: The history that is read.
         sticky_seconds: What it suggests.
+        new_only: Whether the latest poll for decisions wanted new events only, by task list.
         later_lists: Where the decisions that were sent want later tasks of their process, and for how long.
     """
 
@@ -63,6 +64,7 @@ class ScriptedBackend:
         self.later_lists: list[tuple[str | None, float | None]] = []
         self.calls: list[Call] = []
         self.polls: dict[str, int] = defaultdict(int)
+        self.new_only: dict[str, bool] = {}
         self.script: dict[str, deque[Step]] = defaultdict(deque)
         self.interrupts: dict[str, OnInterrupt] = {}
         self.events: Sequence[AnyEvent] = ()
@@ -191,6 +193,7 @@ class ScriptedBackend:
     async def poll_decision_task(
         self, task_list: str, *, identity: str | None = None, new_events_only: bool = False
     ) -> DecisionTask | None:
+        self.new_only[task_list] = new_events_only
         found: DecisionTask | None = await self._poll(f"d:{task_list}")
         return found
 

@@ -165,16 +165,20 @@ async def test_what_is_missing_is_read_and_no_more(backend: ScriptedBackend, cac
     assert [call.value for call in backend.calls if call.verb == "history"] == [known]
 
 
-async def test_a_history_that_ends_too_early_leaves_the_task_to_others(
+async def test_a_history_that_ends_too_early_is_read_again(
     backend: ScriptedBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    flow = Flow()
+    clock, flow = ManualClock(), Flow()
     backend.events = history()
-    backend.give(decision_task(next_turn(7)), decision_task(run_id="other"))
-    async with working(backend, workflows=[flow]):
-        await backend.until(lambda: len(sent(backend)) == 1)
-    assert [seen for seen, _ in flow.seen] == [3]
-    assert "event 7 cannot follow event 3" in caplog.text
+    backend.give(decision_task(next_turn(7)))
+    async with working(backend, workflows=[flow], clock=clock):
+        await backend.until(lambda: "history" in {call.verb for call in backend.calls})
+        await settle()
+        backend.events = [*history(), *next_turn(3)[1:]]
+        clock.advance(10.0)
+        await backend.until(lambda: sent(backend))
+    assert [seen for seen, _ in flow.seen] == [11]
+    assert "lags behind: of 6 events after 0 only 3 are there" in caplog.text
 
 
 async def test_no_more_processes_are_kept_than_allowed(backend: ScriptedBackend) -> None:

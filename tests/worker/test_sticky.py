@@ -67,6 +67,22 @@ async def test_later_tasks_wait_where_the_first_did(
     assert own_lists(backend) == []
 
 
+async def test_only_tasks_of_processes_in_memory_leave_out_what_is_known(backend: ScriptedBackend) -> None:
+    backend.sticky_seconds = 7.0
+    async with working(backend, workflows=[Flow]):
+        (own,) = await backend.until(lambda: own_lists(backend))
+    assert backend.new_only == {"default": False, own: True}
+
+
+@pytest.mark.parametrize("cached", [0, 1])
+async def test_without_a_list_of_its_own_that_depends_on_whether_there_is_a_memory(
+    backend: ScriptedBackend, cached: int
+) -> None:
+    async with working(backend, workflows=[Flow], cached_processes=cached):
+        await backend.until(lambda: backend.polls)
+    assert backend.new_only == {"default": cached > 0}
+
+
 async def test_a_worker_that_stops_lets_go_of_its_processes(backend: ScriptedBackend) -> None:
     backend.polls_can_be_cancelled = False
     backend.sticky_seconds = 7.0
