@@ -111,7 +111,7 @@ async def durably(program: Program, cancel_after: float | None, mode: CancelMode
         answer = (
             ActivityCompleted(f"worked {node.number}") if succeeds else ActivityFailed(FailureError(str(node.number)))
         )
-        return Behaviour(node.seconds, answer)
+        return Behaviour(node.seconds, answer, node.seconds_to_stop)
 
     workflow = ProgramWorkflow()
     cached: list[Process] = []
