@@ -73,8 +73,6 @@ def _explained(workflow: Workflow, process: Process, error: NondeterminismError)
         run.advance()
     except NondeterminismError as traced:
         return traced
-    except Exception:  # it goes otherwise each time
-        return error
     finally:
         run.dispose()
-    return error
+    return error  # it goes otherwise each time

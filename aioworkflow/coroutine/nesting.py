@@ -32,7 +32,7 @@ __all__ = ["run_nested"]
 
 T = TypeVar("T")
 
-_swap_current_task: Callable[[Any, Any], Any] | None = getattr(tasks, "_swap_current_task", None)
+_swap_current_task: Callable[[Any, Any], Any] = getattr(tasks, "_swap_current_task", lambda loop, task: None)
 
 
 def run_nested(
@@ -53,7 +53,7 @@ def run_nested(
         What the function returned.
     """
     outer = events._get_running_loop()
-    task = _swap_current_task(outer, None) if outer is not None and _swap_current_task is not None else None
+    task = None if outer is None else _swap_current_task(outer, None)
     hooks = sys.get_asyncgen_hooks()
     collecting = gc.isenabled()
     gc.disable()
@@ -64,7 +64,7 @@ def run_nested(
     finally:
         events._set_running_loop(outer)
         sys.set_asyncgen_hooks(*hooks)
-        if task is not None and _swap_current_task is not None:
+        if outer is not None:
             _swap_current_task(outer, task)
         if collecting:
             gc.enable()

@@ -62,8 +62,7 @@ def given_to_as_completed() -> Collection[Any] | None:
                 "as_completed() begins the coroutines of an iterator or a set in an order that chance decides on; "
                 "give it a list"
             )
-        if frame.f_back is None:
-            break
+        assert frame.f_back is not None
         frame = frame.f_back
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from ..errors import ActivityError, ChildError
 from ..event import (
@@ -17,11 +17,19 @@ from ..event import (
     StartChildProcessFailedEvent,
 )
 from ..payload import decode
-from ..records import ChildClosedEvent
 from ..retrying import InterruptedEvent
 from ..types import ProcessRef, TimeoutType, TypeRef
 
 __all__ = ["activity_error", "child_error"]
+
+ChildInterruptedEvent: TypeAlias = (
+    ChildProcessFailedEvent
+    | ChildProcessTimedOutEvent
+    | ChildProcessCanceledEvent
+    | ChildProcessTerminatedEvent
+    | StartChildProcessFailedEvent
+)
+"""The events that end a child without a result."""
 
 
 def activity_error(
@@ -56,8 +64,8 @@ def activity_error(
     return error
 
 
-def child_error(process: ProcessRef, workflow: TypeRef, event: ChildClosedEvent) -> ChildError:
-    """Return the error for a child that ended with ``event``, which is not its completion."""
+def child_error(process: ProcessRef, workflow: TypeRef, event: ChildInterruptedEvent) -> ChildError:
+    """Return the error for a child that ended with ``event``."""
     reason: str | None = None
     match event:
         case ChildProcessFailedEvent(reason=reason):
@@ -71,7 +79,7 @@ def child_error(process: ProcessRef, workflow: TypeRef, event: ChildClosedEvent)
         case StartChildProcessFailedEvent(cause=cause):
             how, reason = "refused", cause.value
         case _:
-            raise AssertionError(event)
+            assert_never(event)
     error = ChildError(
         f"child process {process.process_id!r} ({workflow.name}) {_verb(how)}{_because(reason)}",
         process=process,

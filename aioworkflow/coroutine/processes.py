@@ -117,7 +117,7 @@ class ChildHandle(DurableFuture[T]):
     def closed(self, event: ChildClosedEvent) -> None:
         """Tell those who wait how it ended."""
         self.outcome = event
-        if not self.started.done():
+        if not self.started.done() and not isinstance(event, ChildProcessCompletedEvent):
             self.started.set_exception(child_error(self.process, self.workflow, event))
             self.started.exception()  # who waits for the result hears of it, too
         if self.done():
@@ -166,10 +166,6 @@ class Message(DurableFuture[None]):
         self._command = None
         self._run.messages[event.event_id] = self
 
-    def refused(self, event: Any) -> None:
-        """Cannot happen: a message is refused later, by :meth:`undelivered`."""
-        raise AssertionError(event)
-
     def delivered(self) -> None:
         """Tell those who wait."""
         if not self.done():
@@ -182,3 +178,5 @@ class Message(DurableFuture[None]):
         text = f"{self._what} could not be delivered to process {event.process}: {event.cause.value}"
         unknown = event.cause is Cause.UNKNOWN_EXTERNAL_WORKFLOW_EXECUTION
         self.set_exception(UnknownProcessError(text) if unknown else LimitExceededError(text))
+
+    refused = undelivered

@@ -56,15 +56,11 @@ def _timer_fired(run: Run, event: TimerFiredEvent) -> None:
 
 
 def _activity_closed(run: Run, event: ActivityClosedEvent) -> None:
-    handle = run.activities.pop(event.scheduled_event_id, None)
-    if handle is not None:
-        handle.closed(event)
+    run.activities.pop(event.scheduled_event_id).closed(event)
 
 
 def _child_started(run: Run, event: ChildProcessStartedEvent) -> None:
-    handle = run.children.get(event.initiated_event_id)
-    if handle is not None:
-        handle.child_started(event)
+    run.children[event.initiated_event_id].child_started(event)
 
 
 def _child_closed(run: Run, event: ChildClosedEvent) -> None:
@@ -75,7 +71,7 @@ def _child_closed(run: Run, event: ChildClosedEvent) -> None:
 
 def _delivered(run: Run, event: ExternalProcessSignaledEvent | ExternalProcessCancelRequestedEvent) -> None:
     message = run.messages.pop(event.initiated_event_id, None)
-    if message is not None:
+    if message is not None:  # nobody waits until a child has the request to cancel it
         message.delivered()
 
 

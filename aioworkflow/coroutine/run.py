@@ -260,14 +260,14 @@ class Run:
         """Cancel the code, as somebody asks for it."""
         self.cancel_requested = True
         self.cancel_details_json = details_json
-        if self._root is not None:
-            self._root.cancel()
+        assert self._root is not None
+        self._root.cancel()
 
     def fail(self, error: Exception) -> None:
         """Fail the process for what no code waits for."""
-        if self._root is not None and not self._root.done():
-            self._fault = FailProcessDecision(f"{type(error).__name__}: {error}")
-            self._root.cancel()
+        assert self._root is not None
+        self._fault = FailProcessDecision(f"{type(error).__name__}: {error}")
+        self._root.cancel()
 
     def accepted(self, event: AnyEvent) -> None:
         """Do nothing: the process is closed."""
@@ -376,6 +376,8 @@ class Run:
     def timer_refused(self, timer: DurableTimer, event: StartTimerFailedEvent) -> None:
         """Raise in the code that waits for a timer that could not be started."""
         timer.command = None
+        if timer.cancelled():
+            return
         error = LimitExceededError(f"timer {event.timer_id!r} could not be started: {event.cause.value}")
         future = timer.future()
         if future is None:

@@ -344,6 +344,10 @@ async def test_a_child_is_asked_to_end_when_it_has_started() -> None:
     stage.world.deliver()  # the child starts
     stage.world.deliver()  # and tells so
     assert await stage.turn() == [RequestCancelProcessDecision("child")]
+    stage.run_of("child").decide(CompleteProcessDecision(1))  # before it hears of it
+    await stage.settle()
+    assert "CancelExternalProcessFailed" in stage.names
+    assert stage.is_open
 
 
 async def test_a_child_that_is_abandoned_goes_on() -> None:

@@ -142,7 +142,8 @@ async def test_as_completed_with_tasks_needs_no_order() -> None:
 async def test_as_completed_refuses_coroutines_without_an_order() -> None:
     async def run() -> str:
         try:
-            for one in asyncio.as_completed({execute(double, number) for number in range(3)}):
+            future = asyncio.get_running_loop().create_future()
+            for one in asyncio.as_completed({future, *(execute(double, number) for number in range(3))}):
                 await one
         except ForbiddenCallError as error:
             return str(error)

@@ -74,6 +74,11 @@ async def ships() -> None:
     await execute(ship, "x")
 
 
+async def charges_and_ships() -> None:
+    await charges()
+    await asyncio.gather(wait_signal("end"), ships())
+
+
 async def both() -> None:
     await asyncio.gather(execute(charge), execute(ship))
 
@@ -110,7 +115,12 @@ async def test_a_timer_in_the_place_of_an_activity() -> None:
 
 
 async def test_nothing_in_the_place_of_something() -> None:
-    assert "the code waits at test_coroutine_matching.py:N in order" in await misfit(charges, nothing)
+    async def waits() -> None:
+        asyncio.create_task(asyncio.Event().wait())  # noqa: RUF006 - which waits nowhere in the code of the workflow
+
+    told = await misfit(charges, waits)
+    assert told.count("the code waits at") == 1
+    assert "the code waits at test_coroutine_matching.py:N in order" in told
 
 
 async def test_an_exception_in_the_place_of_something() -> None:
@@ -189,6 +199,9 @@ async def test_replay_checks_a_whole_history() -> None:
     await stage.settle()
     process = Process(stage.run.ref, stage.run.history)
     flow.replay(order, process)
+    code = charges_and_ships
+    with pytest.raises(NondeterminismError, match=r"code: +ScheduleActivityDecision 'ship-1' of 'ship' at "):
+        flow.replay(order, process)
     code = ships
     with pytest.raises(NondeterminismError, match=r"at .*test_coroutine_matching\.py:"):
         flow.replay(order, process)

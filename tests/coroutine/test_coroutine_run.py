@@ -299,6 +299,35 @@ async def test_a_refused_timer_that_no_code_waits_for_fails_the_process() -> Non
     )
 
 
+async def test_a_timer_may_be_refused_that_nobody_waits_for_any_more() -> None:
+    @workflow
+    async def order() -> int:
+        first = asyncio.create_task(asyncio.sleep(30))
+        try:
+            async with asyncio.TaskGroup() as group:
+                await asyncio.sleep(0)
+                for _ in range(3):
+                    group.create_task(asyncio.sleep(10))
+        except* LimitExceededError as errors:
+            count = len(errors.exceptions)
+        await first
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        for _ in range(2):
+            asyncio.get_running_loop().call_later(5, print, done)
+        await wait_signal("end")
+        return count
+
+    stage = Stage(order, limits=Limits(open_timers=1))
+    await stage.start()
+    await stage.turn()
+    stage.pass_time(30)
+    await stage.settle()
+    stage.signal("end")
+    await stage.settle()
+    assert stage.result == 1
+
+
 async def test_a_refused_activity_raises_where_it_is_waited_for() -> None:
     @workflow
     async def order() -> list[Any]:

@@ -70,6 +70,11 @@ class ShipActivity(Activity):
         return 1
 
 
+class StopActivity(Activity):
+    async def execute(self, task: Any, worker: Any) -> ActivityAborted:
+        return ActivityAborted()
+
+
 class OddActivity(Activity):
     async def execute(self, task: Unknown, worker: Any) -> int:  # type: ignore[name-defined]  # noqa: F821
         return 1
@@ -85,23 +90,29 @@ async def test_results_are_read_as_what_the_activity_returns() -> None:
         return [
             repr(await execute(pair, (1, timedelta(1)))),
             repr(await execute("pair", [1, 2])),
+            repr(await execute("pair", id="none")),
             repr(await execute("pair", into=tuple[int, int])),
             repr(await execute(ShipActivity, 1)),
+            repr(await execute(StopActivity, 1)),
+            repr(await execute(StopActivity, 2)),
             repr(await execute(OddActivity(), 1)),  # type: ignore[call-overload]
         ]
 
-    stage = Stage(order, pair, ShipActivity, OddActivity)
+    stage = Stage(order, pair, ShipActivity, StopActivity, OddActivity)
     await stage.start()
     for id, result in (
         ("pair-1", [1, timedelta(1)]),
         ("pair-2", [1, 2]),
+        ("none", None),
         ("pair-3", [1, 2]),
         ("Ship-1", 1),
+        ("Stop-1", "x"),
+        ("Stop-2", None),
         ("Odd-1", "x"),
     ):
         stage.complete(id, result)
         await stage.settle()
-    assert stage.result == ["(1, datetime.timedelta(days=1))", "[1, 2]", "(1, 2)", "1", "'x'"]
+    assert stage.result == ["(1, datetime.timedelta(days=1))", "[1, 2]", "None", "(1, 2)", "1", "'x'", "None", "'x'"]
 
 
 async def test_a_result_that_does_not_fit_raises() -> None:
@@ -294,7 +305,12 @@ async def test_a_child_returns_its_result() -> None:
     async def order() -> list[Any]:
         handle = start_child(ChildWorkflow, 3)
         ref = await handle.started
-        return [repr(handle), ref.process_id == handle.id, await handle, await execute_child("Child", 4, id="second")]
+        return [
+            repr(handle),
+            ref.process_id == handle.id,
+            await handle,
+            await execute_child("Child", 4, into=str, id="second"),
+        ]
 
     stage = Stage(order, others=[ChildWorkflow])
     (decision,) = await stage.start()
