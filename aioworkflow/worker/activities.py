@@ -94,6 +94,7 @@ class Activities:
         self._report_seconds = report_seconds
         self._threads = anyio.CapacityLimiter(max_threads)
         self._shutting_down = False
+        self._had_their_time: set[Attempt] = set()
 
     async def poll(self, task_list: str) -> Attempt | None:
         """Poll for one task."""
@@ -132,13 +133,18 @@ class Activities:
     def shut_down(self) -> None:
         """Stop everything, now and from now on."""
         self._shutting_down = True
+        self._had_their_time = set(self.attempts)
         for attempt in self.attempts:
             attempt.stop(Stop.SHUTDOWN)
 
     def give_up_reports(self) -> None:
-        """Leave untold what could not be told so far."""
-        for attempt in self.attempts:
+        """Leave untold what could not be told since the last time, or since the shutdown.
+
+        What a late poll has brought meanwhile has its own time.
+        """
+        for attempt in self.attempts & self._had_their_time:
             attempt.give_up()
+        self._had_their_time = set(self.attempts)
 
     async def _run(self, attempt: Attempt) -> ActivityResult | asyncio.CancelledError | None:
         """Return how it ended; None if others will tell."""

@@ -741,6 +741,25 @@ async def test_row_3_a_report_that_hangs_is_given_up(
     assert messages(caplog)[-1].endswith("ended could not be told in time")
 
 
+async def test_row_3_what_a_late_poll_brings_has_its_own_time_to_be_told(
+    backend: ScriptedBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, reply, late = ManualClock(), asyncio.Event(), activity_task()
+    backend.polls_can_be_cancelled = False
+    backend.script["complete_activity_task"].append(reply)
+    async with working(backend, activities=[waiting()], clock=clock, report_seconds=5.0) as worker:
+        await backend.until(backend.waiting)
+        worker.stop(now=True)
+        clock.advance(4.9)
+        backend.give(late)
+        await backend.result(late.token)
+        clock.advance(0.1)
+        await settle()
+        reply.set()
+    assert backend.told("complete_activity_task") == [ActivityAborted("worker shutdown")]
+    assert messages(caplog) == []
+
+
 async def test_row_4_the_task_is_closed(
     backend: ScriptedBackend, interrupt: Interrupt, caplog: pytest.LogCaptureFixture
 ) -> None:
