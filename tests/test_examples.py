@@ -56,6 +56,7 @@ def test_all_examples_are_here() -> None:
         "02_order.py",
         "03_file_report.py",
         "04_web_service.py",
+        "05_amazon_swf.py",
         "06_coroutine_order.py",
         "07_saga.py",
         "08_approval.py",
@@ -71,6 +72,7 @@ def test_an_example_is_short(name: str) -> None:
 PRINTING = [
     "01_quickstart.py",
     "02_order.py",
+    "05_amazon_swf.py",
     "06_coroutine_order.py",
     "07_saga.py",
     "08_approval.py",

@@ -187,7 +187,7 @@ def test_commands_name_what_is_there() -> None:
 
 
 def test_links_and_files_exist() -> None:
-    named = re.findall(r"\]\((?!http)([^)]+)\)|`((?:examples|benchmarks)/[^`]*)`", README)
+    named = re.findall(r"\]\((?!http|#)([^)]+)\)|`((?:examples|benchmarks)/[^`]*)`", README)
     assert named
     assert all((ROOT / (link or file)).exists() for link, file in named)
 
