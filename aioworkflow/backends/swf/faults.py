@@ -74,6 +74,8 @@ _THROTTLING = frozenset(
         "TooManyRequestsException",
     }
 )
+_TOO_MANY = 429
+
 _PASSING = frozenset(
     {"InternalError", "InternalFailure", "InternalServerError", "RequestTimeout", "ServiceUnavailable"}
     | {"ServiceUnavailableException", "RequestTimeoutException"}
@@ -160,7 +162,7 @@ def _translate_reply(error: ClientError, call: str, subject: str) -> Aioworkflow
     code = error.response.get("Error", {}).get("Code", "")
     message = cut(" ".join(error.response.get("Error", {}).get("Message", "").split()), 300)
     about = f"{call} ({subject}): {code}" + (f": {message}" if message else "")
-    if code in _THROTTLING:
+    if code in _THROTTLING or _status(error) == _TOO_MANY:
         return ThrottledError(f"{about}. Amazon SWF asks for fewer calls")
     if code in _PASSING or (_status(error) >= 500 and _status(error) != 501):
         return BackendUnavailableError(about)

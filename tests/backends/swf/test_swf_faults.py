@@ -90,6 +90,7 @@ def test_a_wrong_token_of_a_decision_is_told_by_the_message() -> None:
         ("ServiceUnavailable", 400, BackendUnavailableError),
         ("", 503, BackendUnavailableError),
         ("NotImplemented", 501, BackendError),
+        ("429", 429, ThrottledError),
     ],
 )
 def test_the_services_own_faults_pass_but_for_what_it_cannot_do(

@@ -38,7 +38,7 @@ def test_nothing_is_written_if_there_is_nothing_to_tell() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1", '{"n": 1}\n', " " * 50, "\t \r\t", "\t \r\t" + " " * 27 + "x ", "1" + "\t \r\t" + " " * 27],
+    ["", "1", '{"n": 1}\n', " " * 50, "\t \r\t", "\t \r\t" + " " * 26 + "x ", "1" + "\t \r\t" + " " * 27],
 )
 def test_other_texts_are_left_alone(text: str) -> None:
     assert told(text) == (text, ToldTimeouts())
