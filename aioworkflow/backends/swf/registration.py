@@ -15,6 +15,7 @@ from typing import TypeVar
 import anyio
 import msgspec
 
+from ...errors import BackendUnavailableError
 from ...types import UNSET, ActivityType, TypeRef, WorkflowType
 from . import decode, encode
 from .calls import Calls
@@ -61,8 +62,9 @@ class Registration:
                 await self._calls("RegisterWorkflowType", parameters, f"workflow {workflow.ref}")
             except AlreadyRegisteredError:
                 described = encode.describe_workflow(self._domain, workflow.ref)
-                body = await self._calls("DescribeWorkflowType", described, f"workflow {workflow.ref}")
-                self._compare("workflow", workflow, decode.workflow_type(body))
+                body = await self._describe("DescribeWorkflowType", described, f"workflow {workflow.ref}")
+                if body is not None:
+                    self._compare("workflow", workflow, decode.workflow_type(body))
 
     async def register_activity(self, activity: ActivityType) -> None:
         """Register an activity, with all its defaults."""
@@ -73,10 +75,25 @@ class Registration:
                 await self._calls("RegisterActivityType", parameters, f"activity {activity.ref}")
             except AlreadyRegisteredError:
                 described = encode.describe_activity(self._domain, activity.ref)
-                body = await self._calls("DescribeActivityType", described, f"activity {activity.ref}")
-                known = decode.activity_type(body)
-                self._compare("activity", activity, known)
+                body = await self._describe("DescribeActivityType", described, f"activity {activity.ref}")
+                if body is not None:
+                    known = decode.activity_type(body)
+                    self._compare("activity", activity, known)
         self._activities[activity.ref] = known
+
+    async def _describe(self, call: str, parameters: encode.Parameters, subject: str) -> bytes | None:
+        """Ask for a type; None if no answer comes.
+
+        Amazon allows an account 6 such calls per second, so after a restart of many workers there may be none to be had
+        for a long time, and no worker must fail to begin for that.
+        """
+        try:
+            return await self._calls(call, parameters, subject)
+        except BackendUnavailableError as error:
+            _logger.warning(
+                "%s is registered, but whether with these defaults could not be found out: %s", subject, error
+            )
+            return None
 
     def _compare(self, kind: str, ours: T, theirs: T) -> None:
         if theirs.deprecated:

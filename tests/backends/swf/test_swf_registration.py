@@ -120,6 +120,21 @@ async def test_other_defaults_are_a_warning_that_names_them_and_the_remedy(
     assert "start_to_close_timeout is not set there and 60.0 here; " in activity
 
 
+async def test_a_worker_begins_though_nobody_tells_how_its_types_are_registered(
+    transport: ScriptedTransport, registration: Registration, caplog: pytest.LogCaptureFixture
+) -> None:
+    rate_exceeded = [fault("ThrottlingException", "Rate exceeded") for _ in range(99)]
+    for kind in ("Workflow", "Activity"):
+        transport.script(f"Register{kind}Type", fault("TypeAlreadyExistsFault"))
+        transport.script(f"Describe{kind}Type", *rate_exceeded)
+    await registration.register_workflow(ORDER)
+    await registration.register_activity(CHARGE)
+    workflow, activity = messages(caplog)
+    assert workflow.startswith("workflow Order (version 2) is registered, but whether with these defaults could not be")
+    assert activity.startswith("activity Charge (version 1) is registered, but whether")
+    assert registration.activities == {CHARGE.ref: CHARGE}
+
+
 async def test_deprecated_types_are_a_warning(
     transport: ScriptedTransport, registration: Registration, caplog: pytest.LogCaptureFixture
 ) -> None:
