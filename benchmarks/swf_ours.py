@@ -15,6 +15,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 import aioworkflow as aw
+from aioworkflow.activity import Activity
 from aioworkflow.backend import Backend, StartRequest
 from aioworkflow.backends.swf import SWFBackend, SWFOptions
 from aioworkflow.event import ActivityCompletedEvent, ChildProcessCompletedEvent, Event
@@ -99,7 +100,7 @@ class OrderWorkflow(aw.RuleWorkflow):
 
 
 WORKFLOWS = [ChainWorkflow, OrderWorkflow, ShipmentWorkflow]
-ACTIVITIES = [step, charge_card, book_carrier]
+ACTIVITIES: list[Activity] = [step, charge_card, book_carrier]
 
 
 def backend_on(url: str) -> SWFBackend:
@@ -257,14 +258,15 @@ async def compare_calls(job: Job, here: Stage) -> NoReturn:
 
 async def waiting_task(backend: Backend, bare: object) -> str:
     """Return the token of an activity task that nobody else works on."""
-    ref = ActivityType(
+    activity = ActivityType(
         ref=aw.TypeRef("endless"),
+        schedule_to_start_timeout=None,
+        schedule_to_close_timeout=None,
+        start_to_close_timeout=None,
+        heartbeat_timeout=None,
         task_list="endless",
-        **dict.fromkeys(
-            ("schedule_to_start_timeout", "schedule_to_close_timeout", "start_to_close_timeout", "heartbeat_timeout")
-        ),
     )
-    await backend.register_activity(ref)
+    await backend.register_activity(activity)
     await backend.register_workflow(
         WorkflowType(
             ref=aw.TypeRef("endless"),
