@@ -17,7 +17,13 @@ from ...activity import ActivityAborted, ActivityFailed, ActivityResult
 from ...backend import OnInterrupt, ProcessFilter, ProcessInfo, ProcessPage, StartRequest
 from ...checks import show
 from ...decision import Decision
-from ...errors import BackendClosedError, InvalidRequestError, UnknownResourceError, UnknownTaskError
+from ...errors import (
+    BackendClosedError,
+    InvalidRequestError,
+    ProcessAlreadyRunningError,
+    UnknownResourceError,
+    UnknownTaskError,
+)
 from ...event import AnyEvent
 from ...payload import Json
 from ...task import ActivityTask, DecisionTask
@@ -169,7 +175,11 @@ class SWFBackend:
     async def start_process(self, request: StartRequest) -> ProcessRef:
         """Start a process, once even if replies are lost (see :mod:`aioworkflow.backends.swf.starting`)."""
         self._check_open()
-        process = await self._starter.start(request)
+        try:
+            process = await self._starter.start(request)
+        except ProcessAlreadyRunningError:
+            self._runs.refused(request.process_id)
+            raise
         self._runs.started(process)
         return process
 

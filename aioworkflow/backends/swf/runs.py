@@ -53,6 +53,11 @@ class Runs:
         self._fresh.pop(process.process_id, None)
         self._fresh[process.process_id] = process, now + _FRESH_SECONDS
 
+    def refused(self, process_id: str) -> None:
+        """Note that a start was refused, so some run with this id is open, though no list may show it yet."""
+        if process_id not in self._fresh:
+            self.started(ProcessRef(process_id))
+
     async def info(self, process: ProcessRef) -> ProcessInfo:
         """Describe a run; see :meth:`aioworkflow.backend.Backend.process_info`."""
         run = await self.find(process)
@@ -112,16 +117,23 @@ class Runs:
         if process.run_id:
             return process
         filter = ProcessFilter(process_id=process.process_id)
-        run = await self._latest("ListOpenWorkflowExecutions", encode.open_processes(self._domain, filter), process)
-        if run is None and process.process_id in self._fresh:
-            run, fresh_until = self._fresh[process.process_id]
-            run = run if self._time.now() < fresh_until else None
+        run = await self._open_run(process, encode.open_processes(self._domain, filter))
         if run is None:
             parameters = encode.closed_processes(self._domain, filter)
             run = await self._latest("ListClosedWorkflowExecutions", parameters, process)
         if run is None:
             raise UnknownProcessError(f"there is no process {process}, or it is no longer kept")
         return run
+
+    async def _open_run(self, process: ProcessRef, parameters: encode.Parameters) -> ProcessRef | None:
+        while True:
+            run = await self._latest("ListOpenWorkflowExecutions", parameters, process)
+            known, until = self._fresh.get(process.process_id, (None, 0.0))
+            if run is not None or known is None or self._time.now() >= until:
+                return run
+            if known.run_id:
+                return known
+            await self._time.sleep(_LOOK_AGAIN)
 
     async def _latest(self, call: str, parameters: encode.Parameters, process: ProcessRef) -> ProcessRef | None:
         body = await self._calls(call, {**parameters, **encode.page(1)}, f"process {process}")

@@ -18,6 +18,8 @@ from aioworkflow.errors import (
     InvalidDecisionError,
     InvalidRequestError,
     PayloadTooLargeError,
+    ProcessAlreadyRunningError,
+    UnknownProcessError,
     UnknownTaskError,
 )
 from aioworkflow.payload import Json
@@ -410,6 +412,19 @@ async def test_a_start_makes_the_run_known(backend: SWFBackend, transport: Scrip
         run = await backend.start_process(StartRequest(process_id="order-17", workflow=TypeRef("Order")))
         assert run == RUN
         assert [len(page) async for page in backend.history(run)] == [1]
+
+
+async def test_what_is_in_the_way_of_a_start_is_found_though_lists_lag_behind(
+    backend: SWFBackend, transport: ScriptedTransport
+) -> None:
+    transport.script("StartWorkflowExecution", fault("WorkflowExecutionAlreadyStartedFault"))
+    transport.script("ListOpenWorkflowExecutions", {})
+    async with backend:
+        with pytest.raises(ProcessAlreadyRunningError):
+            await backend.start_process(StartRequest(process_id="order-17", workflow=TypeRef("Order")))
+        with pytest.raises(UnknownProcessError):
+            await backend.process_info(ProcessRef("order-17"))
+    assert len(transport.calls("ListOpenWorkflowExecutions")) > 2
 
 
 async def test_a_process_is_told_things(

@@ -147,6 +147,25 @@ async def test_one_that_was_just_started_need_not_be_in_the_lists(
         await runs.find(ProcessRef("order-17"))
 
 
+async def test_one_that_was_in_the_way_of_a_start_is_open_whatever_the_lists_say(
+    transport: ScriptedTransport, runs: Runs, time: ManualTime
+) -> None:
+    """Else who wants to attach to it would get the run before."""
+    transport.script(CLOSED, *[{"executionInfos": [info(ProcessRef("order-17", "before"))]}] * 2)
+    transport.script(OPEN, {}, {}, {"executionInfos": [info()]})
+    runs.refused("order-17")
+    assert await runs.find(ProcessRef("order-17")) == RUN
+    assert time.naps == [0.25, 0.25]
+    assert (await runs.find(ProcessRef("order-17"))).run_id == "before"  # no list has shown it for ten seconds
+    assert 9.0 < time.elapsed < 11.0
+
+
+async def test_one_that_was_just_started_is_known_though_another_start_was_refused(runs: Runs) -> None:
+    runs.started(RUN)
+    runs.refused("order-17")
+    assert await runs.find(ProcessRef("order-17")) == RUN
+
+
 async def test_starts_are_forgotten(runs: Runs, time: ManualTime) -> None:
     for number in range(100):
         runs.started(ProcessRef(str(number), "r"))
