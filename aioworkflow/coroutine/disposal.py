@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import types
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,13 +22,29 @@ _PATIENCE = 100
 
 def close_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Close the coroutines of tasks, innermost first; whatever they raise is dropped."""
-    for task in tasks:
-        chain = list(_chain(task.get_coro()))
-        for coroutine in chain:
-            for forgotten in list(_never_awaited(coroutine)):
-                forgotten.close()
-        for coroutine in reversed(chain):
-            _close(coroutine)
+    with warnings.catch_warnings():
+        # A finally block may make coroutines that it then cannot begin.
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        for task in tasks:
+            for coroutine in _chain(task.get_coro()):
+                for forgotten in list(_never_awaited(coroutine)):
+                    forgotten.close()
+            _close(task.get_coro())
+
+
+def _close(coroutine: Any) -> None:
+    """End a coroutine and those that it awaits.
+
+    The innermost first: one that was closed while it was awaited, and goes on waiting, has nobody left who could hear
+    of it.
+    """
+    for _ in range(_PATIENCE):
+        try:
+            for awaited in reversed(list(_chain(coroutine))):
+                awaited.close()
+        except BaseException:
+            continue
+        return
 
 
 def _chain(coroutine: Any) -> Iterator[types.CoroutineType[Any, Any, Any]]:
@@ -35,16 +52,6 @@ def _chain(coroutine: Any) -> Iterator[types.CoroutineType[Any, Any, Any]]:
     while isinstance(coroutine, types.CoroutineType):
         yield coroutine
         coroutine = coroutine.cr_await
-
-
-def _close(coroutine: types.CoroutineType[Any, Any, Any]) -> None:
-    """End a coroutine; one that was closed while it was awaited has nobody left who could hear of it."""
-    for _ in range(_PATIENCE):
-        try:
-            coroutine.close()
-        except BaseException:
-            continue
-        return
 
 
 def _never_awaited(coroutine: types.CoroutineType[Any, Any, Any]) -> Iterator[types.CoroutineType[Any, Any, Any]]:
