@@ -165,7 +165,7 @@ async def test_eager_factory_group() -> None:
             async with asyncio.TaskGroup() as group:
                 for n in range(30):
                     group.create_task(flow.execute(double, n))
-        except* Exception:
+        except ExceptionGroup:
             return "failed"
         return "?"
 
