@@ -237,3 +237,35 @@ async def test_a_task_that_ends_while_code_is_disposed_of() -> None:
             task.cancel()
 
     await disposed(code)
+
+
+async def test_coroutines_that_cleanup_code_makes_and_cannot_begin_are_let_go() -> None:
+    async def code() -> None:
+        try:
+            await wait_signal("never")
+        finally:
+            await asyncio.gather(execute(work, "a"), execute(work, "b"))
+
+    await disposed(code)
+
+
+async def test_what_cleanup_code_awaits_while_it_is_ended_is_ended_too() -> None:
+    seen: list[str] = []
+
+    async def tidy(depth: int) -> None:
+        try:
+            if depth:
+                await tidy(depth - 1)
+            await wait_signal("never")
+        finally:
+            try:
+                await wait_signal("never either")
+            finally:
+                seen.append(f"tidied {depth}")
+
+    async def code() -> None:
+        await tidy(2)
+
+    await disposed(code)
+    gc.collect()
+    assert seen == ["tidied 0", "tidied 1", "tidied 2"]
