@@ -10,7 +10,7 @@ import anyio
 import asyncpg
 
 from ...errors import BackendClosedError, BackendUnavailableError
-from .errors import translated
+from .errors import is_of_pooler, translated
 
 __all__ = ["Connection", "Pool", "Rows"]
 
@@ -30,12 +30,22 @@ class Pool:
         size: How many at most.
         timeout: Seconds that a statement may take, and that a server is waited for which is away.
         server: How errors name it.
+        on_pooler: Called when it is found that prepared statements do not last.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]], *, size: int, timeout: float, server: str) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        *,
+        size: int,
+        timeout: float,
+        server: str,
+        on_pooler: Callable[[], None],
+    ) -> None:
         self._connect = connect
         self._timeout = timeout
         self._server = server
+        self._on_pooler = on_pooler
         self._size = size
         self._free = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
@@ -67,13 +77,19 @@ class Pool:
             try:
                 with translated(self._server):
                     rows = await connection.fetch(query, *args, timeout=self._timeout)
-            except BackendUnavailableError:
+            except BackendUnavailableError as error:
                 connection.terminate()
+                if is_of_pooler(error.__cause__):
+                    self._on_pooler()
                 raise
             finally:
                 if not connection.is_closed():
                     self._idle.append(connection)
             return rows
+
+    def adopt(self, connection: Connection) -> None:
+        """Add an idle connection that was made elsewhere."""
+        self._idle.append(connection)
 
     async def close(self) -> None:
         """Wait for what is under way, then disconnect."""

@@ -10,11 +10,13 @@ from asyncpg.exceptions import DataError as ClientDataError
 
 from ...errors import AioworkflowError, BackendUnavailableError, InvalidRequestError, StoreError
 
-__all__ = ["is_conflict", "translated"]
+__all__ = ["is_conflict", "is_of_pooler", "translated"]
 
-_PASSING = ("08", "40", "53", "55", "57", "58", "25006", "26000", "42P05", "XX000")
+_LOST_STATEMENTS = ("26000", "42P05")
+
+_PASSING = ("08", "40", "53", "55", "57", "58", "25006", *_LOST_STATEMENTS, "XX000")
 """Classes of SQLSTATE, or whole ones, that may be over when it is tried again: the connection, conflicts, resources,
-locks, interventions of the operator, the system; a server that is a standby; statements that a pooler has lost."""
+locks, interventions of the operator, the system; a server that is a standby; and statements that a pooler has lost."""
 
 _REMEDIES = {
     "28": "it does not let us in; check the user and the password in the URL",
@@ -34,6 +36,11 @@ def is_conflict(error: BaseException | None) -> bool:
     return isinstance(error, PostgresError) and error.sqlstate in _CONFLICTS
 
 
+def is_of_pooler(error: BaseException | None) -> bool:
+    """Tell whether a prepared statement is not where it was made: another connection answers."""
+    return isinstance(error, PostgresError) and error.sqlstate in _LOST_STATEMENTS
+
+
 @contextmanager
 def translated(server: str) -> Iterator[None]:
     """Raise ours for what asyncpg raises inside."""
@@ -47,7 +54,7 @@ def translated(server: str) -> Iterator[None]:
 
 def _translate(error: Exception, server: str) -> Exception:
     where = f"the database {server}"
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    what = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
     if isinstance(error, PostgresError):
         sqlstate = error.sqlstate or ""
         if sqlstate.startswith("22"):

@@ -13,7 +13,7 @@ import anyio
 import asyncpg
 
 from ...backend import ProcessFilter, ProcessInfo
-from ...errors import BackendClosedError, BackendError, InvalidRequestError
+from ...errors import BackendClosedError, BackendError, BackendUnavailableError, InvalidRequestError
 from ...event import AnyEvent
 from ...machine.requests import Message
 from ...types import ActivityType, WorkflowType
@@ -23,7 +23,7 @@ from ..encoded import EncodedWrite
 from . import reader
 from .clock import DatabaseClock
 from .connections import Connection, Pool, disconnect
-from .errors import translated
+from .errors import is_of_pooler, translated
 from .listener import Listener
 from .news import News, news_of
 from .schema import migrate
@@ -53,7 +53,7 @@ class PostgresStore:
         timeout: Seconds that a statement may take, and that a database is waited for which is away, before
             :class:`BackendUnavailableError`.
         pooler: Whether there is a pooler in transaction mode, through which prepared statements do not last (PgBouncer
-            before 1.21): a little slower.
+            before 1.21). It is a little slower without them. If it is not said it is found out, by an error.
     """
 
     session_look_seconds = 2.5
@@ -87,16 +87,23 @@ class PostgresStore:
         """Connect, making or migrating the schema as needed."""
         if self._life is not None:
             raise BackendError(f"the store on {self.server} is open already; use another store object")
-        with translated(self.server):
-            connection = await self._connect()
-            try:
-                await migrate(connection, self._sql, self.server)
-            finally:
-                await disconnect(connection)
+        try:
+            connection = await self._connect_and_migrate()
+        except BackendUnavailableError as error:
+            if self._pooler or not is_of_pooler(error.__cause__):
+                raise
+            self._note_pooler()
+            connection = await self._connect_and_migrate()
         self._clock.forget()
         life = self._life = _Life(
-            self._connect, self._sql, connections=self._connections, timeout=self._timeout, server=self.server
+            self._connect,
+            self._sql,
+            connections=self._connections,
+            timeout=self._timeout,
+            server=self.server,
+            on_pooler=self._note_pooler,
         )
+        life.reads.adopt(connection)
         try:
             await life.start()
             asked = time.monotonic()
@@ -257,6 +264,16 @@ class PostgresStore:
             await life.settle()
         return life
 
+    async def _connect_and_migrate(self) -> Connection:
+        with translated(self.server):
+            connection = await self._connect()
+            try:
+                await migrate(connection, self._sql, self.server)
+            except BaseException:
+                await disconnect(connection)
+                raise
+            return connection
+
     async def _connect(self) -> Connection:
         return await asyncpg.connect(
             self._url,
@@ -265,6 +282,15 @@ class PostgresStore:
             max_cached_statement_lifetime=0,
             server_settings={"application_name": "aioworkflow"},
         )
+
+    def _note_pooler(self) -> None:
+        if not self._pooler:
+            self._pooler = True
+            _logger.warning(
+                "%s loses prepared statements, so there is a pooler in transaction mode: they are done without from "
+                "now on; pooler=transaction in the URL spares the first errors",
+                self.server,
+            )
 
 
 class _Life:
@@ -286,9 +312,10 @@ class _Life:
         connections: int,
         timeout: float,
         server: str,
+        on_pooler: Callable[[], None],
     ) -> None:
-        self.reads = Pool(connect, size=connections - 2, timeout=timeout, server=server)
-        self._writes = Pool(connect, size=1, timeout=timeout, server=server)
+        self.reads = Pool(connect, size=connections - 2, timeout=timeout, server=server, on_pooler=on_pooler)
+        self._writes = Pool(connect, size=1, timeout=timeout, server=server, on_pooler=on_pooler)
         self.writer = Writer(self._writes, sql)
         self.listener = Listener(connect, self.reads, sql, server)
         self.alone = True
