@@ -156,7 +156,7 @@ def _swf(url: str, parts: SplitResult, clock: Clock | None) -> Backend:
         name: options.text(name) for name in ("region", "profile", "endpoint_url") if name in options
     }
     settings: dict[str, Any] = {
-        field.name: options.setting(field.name, str(field.type))
+        field.name: options.setting(field.name, str(field.type), zero=True)
         for field in fields(SWFOptions)
         if field.name != "quotas" and field.name in options
     }
@@ -183,14 +183,15 @@ class _Options:
             raise _nonsense(self._url, f"{name} must be {' or '.join(choices)}, not {show(value)}")
         return value.upper()
 
-    def number(self, name: str, *, whole: bool = False) -> float | int:
+    def number(self, name: str, *, whole: bool = False, zero: bool = False) -> float | int:
         text = self._values.pop(name)
         try:
             value = int(text) if whole else float(text)
         except ValueError:
             value = math.nan
-        if not 0 < value < math.inf:
-            raise _nonsense(self._url, f"{name} must be a {'whole ' if whole else ''}number above 0, not {show(text)}")
+        if not (0 < value < math.inf or (zero and value == 0)):
+            kind, least = "whole number" if whole else "number", "of at least 0" if zero else "above 0"
+            raise _nonsense(self._url, f"{name} must be a {kind} {least}, not {show(text)}")
         return value
 
     def text(self, name: str) -> str:
@@ -199,7 +200,7 @@ class _Options:
             raise _nonsense(self._url, f"{name} is empty")
         return value
 
-    def setting(self, name: str, kind: str) -> str | float | int | bool | None:
+    def setting(self, name: str, kind: str, *, zero: bool = False) -> str | float | int | bool | None:
         """Return a setting whose field is annotated with ``kind``."""
         given = self._values[name].lower()
         if given == "none" and "None" in kind:
@@ -209,7 +210,7 @@ class _Options:
             return self.choice(name, "TRUE", "FALSE") == "TRUE"
         if "str" in kind:
             return self.text(name)
-        return self.number(name, whole="int" in kind)
+        return self.number(name, whole="int" in kind, zero=zero)
 
     def rest(self) -> str:
         """Take everything that was not asked for, as it may stand behind a question mark."""

@@ -127,8 +127,8 @@ def test_a_clock_reaches_the_backend() -> None:
         ("swf://domain#part", "followed by the name of a domain"),
         ("swf://domain?region=", "region is empty"),
         ("swf://domain?quotas=x", "there is no option 'quotas'"),
-        ("swf://domain?retry_seconds=soon", "retry_seconds must be a number above 0, not 'soon'"),
-        ("swf://domain?retention_days=1.5", "retention_days must be a whole number above 0, not '1.5'"),
+        ("swf://domain?retry_seconds=soon", "retry_seconds must be a number of at least 0, not 'soon'"),
+        ("swf://domain?retention_days=1.5", "retention_days must be a whole number of at least 0, not '1.5'"),
         ("swf://domain?register_domain=perhaps", "register_domain must be TRUE or FALSE, not 'perhaps'"),
     ],
 )
@@ -169,6 +169,12 @@ def test_swf_takes_a_domain_and_settings_of_any_kind() -> None:
         lambda_role="arn:role",
         wait_seconds=20.0,
     )
+
+
+def test_swf_takes_none_of_a_thing_where_that_makes_sense() -> None:
+    backend = connect("swf://orders?retention_days=0&retry_seconds=0&close_seconds=0")
+    assert isinstance(backend, SWFBackend)
+    assert backend._options == SWFOptions(retention_days=0, retry_seconds=0.0, close_seconds=0.0)
 
 
 def test_swf_takes_no_clock() -> None:

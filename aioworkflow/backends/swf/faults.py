@@ -191,12 +191,15 @@ def _invalid(about: str, call: str, message: str) -> AioworkflowError:
     return InvalidRequestError(about)
 
 
+_NOT_KNOWN_TO_AWS = ("InvalidAccessKeyId", "OptInRequired", "RequestTimeTooSkewed", "UnrecognizedClientException")
+
+
 def _advice(code: str) -> str:
     if code in ("OperationNotPermittedFault", "AccessDeniedException", "AccessDenied"):
         return ". The credentials' IAM policy does not allow it; the README shows one that suffices"
     if code == "DomainDeprecatedFault":
         return ". The domain is deprecated and takes no new types and processes: undeprecate it, or use another"
-    if "Token" in code or "Signature" in code or "Expired" in code or code in ("InvalidAccessKeyId", "OptInRequired"):
+    if "Token" in code or "Signature" in code or "Expired" in code or code in _NOT_KNOWN_TO_AWS:
         return ". The credentials are wrong or expired, or this machine's clock is"
     return ""
 

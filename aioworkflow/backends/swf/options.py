@@ -57,7 +57,8 @@ class SWFOptions:
             seconds = check_duration(getattr(self, name), name, optional=False)
             if not seconds and name in ("read_timeout", "wait_seconds"):
                 raise InvalidRequestError(f"{name} must be more than 0 seconds")
-        check_duration(self.sticky_seconds, "sticky_seconds")
+        if check_duration(self.sticky_seconds, "sticky_seconds") == 0:
+            raise InvalidRequestError("sticky_seconds must be more than 0 seconds, or None")
         if self.lambda_role is not None:
             check_text(self.lambda_role, "lambda_role", ROLE_LIMIT, least=1)
 

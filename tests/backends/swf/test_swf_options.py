@@ -43,6 +43,7 @@ def test_the_defaults_and_the_extremes_are_valid() -> None:
         ("read_timeout", 0),
         ("close_seconds", -1),
         ("sticky_seconds", "long"),
+        ("sticky_seconds", 0),
         ("wait_seconds", 0),
         ("lambda_role", ""),
     ],
