@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context, copy_context
@@ -182,9 +183,9 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         delay = round(when - self.time(), 6)  # without what floats lose beside the seconds since 1970
         if self.disposed:
             return timer
-        if delay > 0:
+        if 0 < delay < math.inf:  # as in other loops, what is due in all eternity never comes
             self.run.start_timer(timer, delay)
-        else:
+        elif not delay > 0:
             self._ready.append(timer)
         return timer
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NondeterminismError
 from ..event import (
     AnyEvent,
+    DecisionCompletedEvent,
     DecisionStartedEvent,
     MarkerRecordedEvent,
     ProcessTerminatedEvent,
     StartChildProcessFailedEvent,
+    StartTimerFailedEvent,
     TimerStartedEvent,
 )
 from .commands import MORE, PATCH, RESULTS, Command, Owner
@@ -20,7 +22,7 @@ from .tracing import waiting_places
 if TYPE_CHECKING:
     from .run import Run
 
-__all__ = ["settle"]
+__all__ = ["is_on_record", "settle"]
 
 _SHOWN = 5
 """Lines of the diff before and after the first that differs."""
@@ -60,13 +62,39 @@ def settle(run: Run, events: Sequence[AnyEvent], start: int) -> tuple[list[Comma
                     else:
                         refusals.append((command.owner, event))
                 continue
-        if kind is TimerStartedEvent and key.startswith(MORE):
+        if is_cut(event):
             incomplete = True
         elif not _is_aside(event):
             raise _mismatch(run, events, start, place)
     if place < count and not incomplete:
         raise _mismatch(run, events, start, place)
     return commands[place:], refusals
+
+
+def is_cut(event: AnyEvent) -> bool:
+    """Whether an event says that the rest of what was ordered comes with the next answer."""
+    return isinstance(event, TimerStartedEvent | StartTimerFailedEvent) and event.timer_id.startswith(MORE)
+
+
+def is_on_record(run: Run) -> bool:
+    """Whether history tells what the code orders next: this is no new turn, and not beyond what its answer could carry.
+
+    What did not fit is sent with the next answers, so these are looked through as long as they go on with it.
+    """
+    if not run.replaying:
+        return False
+    on_record = 0
+    goes_on = True
+    for event in run.process.history[run.history_length :]:
+        if type(event) is DecisionCompletedEvent:
+            if not goes_on:
+                return True
+            goes_on = False
+        elif is_cut(event):
+            goes_on = True
+        elif type(event) in RESULTS:
+            on_record += 1
+    return not goes_on or sum(not command.withdrawn for command in run.commands) < on_record
 
 
 def _is_aside(event: AnyEvent) -> bool:

@@ -91,6 +91,7 @@ class Run:
         "_refusals",
         "_root",
         "_side_effects",
+        "_spoilt",
         "_unsettled",
         "activities",
         "cancel_details_json",
@@ -141,6 +142,7 @@ class Run:
         self._last_started = 0
         self._last_completed = 0
         self._unsettled = False
+        self._spoilt: Exception | None = None
         self._disposed = False
 
     def __str__(self) -> str:
@@ -212,6 +214,8 @@ class Run:
             self._take(events)
         finally:
             self.in_turn = False
+        if self._spoilt is not None:
+            raise self._spoilt
 
     def _take(self, events: Sequence[AnyEvent]) -> None:
         run_ready = self.loop.run_ready
@@ -343,6 +347,10 @@ class Run:
         """Return how many side effects there were before the next."""
         self._side_effects += 1
         return self._side_effects - 1
+
+    def spoil(self, error: Exception) -> None:
+        """Have the turn end with an error, also if the code catches it."""
+        self._spoilt = self._spoilt or error
 
     @property
     def random(self) -> random.Random:

@@ -21,6 +21,7 @@ from ..payload import Json, decode, encode
 from ..types import UNSET, ChildPolicy, Duration, ProcessRef, TypeRef, UnsetType
 from .closing import ContinueAsNew
 from .commands import PATCH, SIDE_EFFECT
+from .matching import is_on_record
 from .processes import ChildHandle, Message
 from .run import Run
 from .signals import Signals
@@ -127,7 +128,8 @@ def side_effect(function: Callable[[], Any], into: Any = Any) -> Any:
     """Call ``function`` and keep what it returns in history; replays return that and do not call.
 
     For what is quick and local, as reading a setting; should the decision get lost, it is called once more. Returns the
-    value as JSON gives it back, as type ``into``, so that it is the same the first time.
+    value as JSON gives it back, as type ``into``, so that it is the same the first time. If it raises, or its value has
+    no JSON form, nothing of this turn counts, whatever catches that: the decider has failed, and is tried again later.
 
     Args:
         function: Plain; must not wait.
@@ -138,15 +140,23 @@ def side_effect(function: Callable[[], Any], into: Any = Any) -> Any:
     recorded = run.process.markers(SIDE_EFFECT)
     if number < len(recorded):
         value_json = recorded[number].details_json or "null"
-    elif run.replaying:
-        raise NondeterminismError(
-            f"the history of {run} does not fit the code: it has {len(recorded)} side effects, and the code wants "
-            f"the result of another one"
-        )
     else:
-        value_json = encode(function())
+        try:
+            value_json = _new_effect(run, function, len(recorded))
+        except Exception as error:
+            run.spoil(error)
+            raise
     run.order(RecordMarkerDecision(SIDE_EFFECT, Json(value_json)), SIDE_EFFECT)
     return decode(value_json, into)
+
+
+def _new_effect(run: Run, function: Callable[[], Any], known: int) -> str:
+    if is_on_record(run):
+        raise NondeterminismError(
+            f"the history of {run} does not fit the code: it has {known} side effects, and the code wants "
+            f"the result of another one"
+        )
+    return encode(function())
 
 
 # --- this process ----------------------------------------------------------------------------------------
@@ -220,7 +230,7 @@ def patched(change: str) -> bool:
     if known is None:
         change = check_label(change, "change")
         recorded = any(marker.details == change for marker in run.process.markers(PATCH))
-        known = run.patches[change] = recorded or not run.replaying
+        known = run.patches[change] = recorded or not is_on_record(run)
         if known and not recorded:
             run.order(RecordMarkerDecision(PATCH, change), PATCH)
     return known

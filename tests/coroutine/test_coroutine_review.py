@@ -1,19 +1,27 @@
-"""Coroutine workflows as a hostile user writes them."""
+"""Coroutine workflows as those write them who hope that they break."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import logging
-import threading
+from collections.abc import Callable
 from typing import Any
 
 import anyio
-import anyio.to_thread
 import pytest
 
-from aioworkflow import Activity, activity, flow, workflow
-from aioworkflow.decision import *
+from aioworkflow import (
+    Process,
+    activity,
+    execute,
+    patched,
+    side_effect,
+    start_activity,
+    wait_signal,
+    workflow,
+)
+from aioworkflow.decision import RecordMarkerDecision
+from aioworkflow.errors import NondeterminismError
+from aioworkflow.machine.limits import Limits
 from tests.coroutine.stage import Stage
 
 
@@ -22,285 +30,160 @@ async def double(number: int) -> int:
     return number * 2
 
 
-async def test_side_effect_raises_and_is_caught() -> None:
+async def finish_all(stage: Stage) -> None:
+    """Take turns and complete what is scheduled, until the process is closed."""
+    for _ in range(100):
+        stage.pass_time(0)
+        await stage.settle()
+        if not stage.is_open:
+            return
+        for activity_id in stage.open_activities:
+            stage.complete(activity_id, 1)
+    raise AssertionError("it goes on and on")
+
+
+# --- side effects and patches ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("effect", [lambda: 1 / 0, lambda: object()], ids=["raises", "no JSON"])
+async def test_a_side_effect_that_raises_spoils_the_turn_also_where_that_is_caught(effect: Callable[[], Any]) -> None:
+    effects = [effect]
+
     @workflow
     async def order() -> str:
+        await wait_signal("go")
         try:
-            flow.side_effect(lambda: 1 / 0)
-        except ZeroDivisionError:
-            await flow.execute(double, 1)
-            return "caught"
-        return "not raised"
+            value = str(side_effect(effects[0]))
+        except Exception:
+            value = await execute(double, 1, into=str)
+        await wait_signal("end")
+        return value
 
     stage = Stage(order, double)
-    stage.replays = False
     await stage.start()
+    stage.signal("go")
+    stage.take()
+    stage.replays = False
+    with pytest.raises((ZeroDivisionError, ValueError)):
+        await stage.decide()
+    effects[0] = lambda: "well"
+    decisions = await stage.decide()
+    assert decisions == [RecordMarkerDecision("aioworkflow.side_effect", "well")]
+    stage.answer(decisions)
     stage.replays = True
-    stage.complete("double-1", 2)
-    await stage.turn()
-    assert stage.result == "caught"
+    stage.signal("end")
+    await stage.settle()
+    assert stage.result == "well"
 
 
-async def test_side_effect_after_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_side_effect_that_history_does_not_know_cannot_be_caught() -> None:
+    @workflow(name="order")
+    async def before() -> None:
+        await execute(double, 1)
+
+    @workflow(name="order")
+    async def after() -> None:
+        try:
+            side_effect(lambda: 1)
+        except NondeterminismError:
+            await execute(double, 1)
+
+    stage = Stage(before, double)
+    await stage.start()
+    with pytest.raises(NondeterminismError, match="it has 0 side effects"):
+        await after.decide(Process(stage.run.ref, stage.run.history))
+
+
+async def test_a_side_effect_beyond_what_an_answer_carries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aioworkflow.coroutine.run._MOST_COMMANDS", 3)
 
     @workflow
-    async def order() -> Any:
-        handles = [flow.start_activity(double, n) for n in range(5)]
-        x = flow.side_effect(lambda: 7)
-        return [x, await asyncio.gather(*handles)]
+    async def order() -> list[Any]:
+        handles = [start_activity(double, number) for number in range(7)]
+        value = side_effect(lambda: 7)
+        return [value, *await asyncio.gather(*handles)]
 
     stage = Stage(order, double)
-    stage.replays = False
     await stage.start()
-    stage.replays = True
-    stage.pass_time(0)
-    await stage.settle()
-    for n in range(5):
-        stage.complete(f"double-{n + 1}", n)
-    await stage.settle()
-    assert stage.result == [7, [0, 1, 2, 3, 4]]
+    await finish_all(stage)
+    assert stage.result == [7, *[1] * 7]
 
 
-async def test_patched_after_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_patch_beyond_what_an_answer_carries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aioworkflow.coroutine.run._MOST_COMMANDS", 3)
 
     @workflow
-    async def order() -> Any:
-        handles = [flow.start_activity(double, n) for n in range(5)]
-        if flow.patched("x"):
-            handles.append(flow.start_activity(double, 5))
-        return await asyncio.gather(*handles)
+    async def order() -> int:
+        handles = [start_activity(double, number) for number in range(7)]
+        if patched("one more"):
+            handles.append(start_activity(double, 7))
+        return sum(await asyncio.gather(*handles))
 
     stage = Stage(order, double)
     await stage.start()
-    stage.pass_time(0)
-    await stage.settle()
-    stage.pass_time(0)
-    await stage.settle()
-    for n in range(6):
-        stage.complete(f"double-{n + 1}", n)
-    await stage.settle()
-    assert stage.result == [0, 1, 2, 3, 4, 5]
+    await finish_all(stage)
+    assert stage.result == 8
 
 
-async def test_anyio_sleep_forever() -> None:
+@pytest.mark.parametrize("turns", [1, 2, 3, 4])
+async def test_a_patch_in_code_that_was_sent_in_several_answers(monkeypatch: pytest.MonkeyPatch, turns: int) -> None:
+    monkeypatch.setattr("aioworkflow.coroutine.run._MOST_COMMANDS", 3)
+
+    @workflow(name="order")
+    async def before() -> int:
+        return sum(await asyncio.gather(*(execute(double, number) for number in range(7))))
+
+    @workflow(name="order")
+    async def after() -> int:
+        handles = [start_activity(double, number) for number in range(5)]
+        more = 3 if patched("one more") else 2
+        return sum(await asyncio.gather(*handles, *(execute(double, number) for number in range(more))))
+
+    stage = Stage(before, double)
+    await stage.start()
+    for _ in range(turns - 1):
+        stage.pass_time(0)
+        await stage.settle()
+    stage.forget()
+    stage.workflow = after
+    await finish_all(stage)
+    assert stage.result == (8 if turns < 3 else 7)
+
+
+# --- timers ----------------------------------------------------------------------------------------------
+
+
+async def test_what_is_due_in_all_eternity_needs_no_timer() -> None:
     @workflow
     async def order() -> str:
         with anyio.move_on_after(5):
             await anyio.sleep_forever()
-        return "done"
-
-    stage = Stage(order, double)
-    await stage.start()
-    stage.pass_time(5)
-    await stage.settle()
-    assert stage.result == "done"
-
-
-async def test_asyncio_sleep_inf() -> None:
-    @workflow
-    async def order() -> str:
-        try:
+        with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.sleep(float("inf")), 5)
-        except TimeoutError:
-            return "done"
-        return "?"
+        return "on time"
 
-    stage = Stage(order, double)
+    stage = Stage(order)
     await stage.start()
+    assert stage.open_timers == ["timer-1"]
     stage.pass_time(5)
     await stage.settle()
-    assert stage.result == "done"
-
-
-async def test_sleep_nan() -> None:
-    @workflow
-    async def order() -> str:
-        try:
-            await asyncio.sleep(float("nan"))
-        except ValueError as e:
-            return "value error"
-        return "?"
-
-    stage = Stage(order, double)
-    await stage.start()
-    assert stage.result == "value error"
-
-
-async def test_long_message() -> None:
-    @workflow
-    async def order() -> str:
-        raise ValueError("x" * 100_000)
-
-    stage = Stage(order, double)
-    await stage.start()
-    assert stage.ending.reason.startswith("ValueError: xx")
-
-
-async def test_thread_by_anyio() -> None:
-    @workflow
-    async def order() -> str:
-        try:
-            await anyio.to_thread.run_sync(lambda: 1)
-        except flow_forbidden:
-            return "forbidden"
-        return "?"
-
-    from aioworkflow.errors import ForbiddenCallError as flow_forbidden
-
-    stage = Stage(order, double)
-    await stage.start()
-    assert stage.result == "forbidden"
-
-
-async def test_eager_factory_group() -> None:
-    if not hasattr(asyncio, "eager_task_factory"):
-        return
-
-    @workflow
-    async def order() -> str:
-        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for n in range(30):
-                    group.create_task(flow.execute(double, n))
-        except ExceptionGroup:
-            return "failed"
-        return "?"
-
-    stage = Stage(order, double)
-    await stage.start()
-    stage.fail("double-3", ValueError())
-    await stage.turn()
-    for n in range(30):
-        if n != 2:
-            stage.complete(f"double-{n + 1}", 1)
+    stage.pass_time(5)
     await stage.settle()
-    assert stage.result == "failed"
+    assert stage.result == "on time"
 
 
-async def test_dataclass_activity() -> None:
-    @dataclasses.dataclass
-    class Charge(Activity):
-        key: str
-
-        async def execute(self, task: Any, worker: Any) -> int:
-            return 1
-
-    @workflow
-    async def order() -> int:
-        return await flow.execute(Charge("x"), 1)
-
-    stage = Stage(order, Charge("x"))
-    await stage.start()
-    stage.complete("Charge-1", 1)
-    await stage.turn()
-    assert stage.result == 1
-
-
-async def test_wait_on_gathers() -> None:
-    @workflow
-    async def order() -> Any:
-        ones = [asyncio.gather(flow.execute(double, n)) for n in range(10)]
-        done, _ = await asyncio.wait(ones)
-        for d in done:
-            await flow.execute(double, d.result()[0])
-        return "ok"
-
-    stage = Stage(order, double)
-    await stage.start()
-    for n in range(10):
-        stage.complete(f"double-{n + 1}", n)
-    keep = []
-    for n in range(10):
-        keep.append(await stage.turn())
-        for i in stage.open_activities:
-            stage.complete(i, 1)
-    await stage.settle()
-    assert stage.result == "ok"
-
-
-async def test_contextvars_and_tasks_left() -> None:
-    import contextvars
-
-    var = contextvars.ContextVar("var", default=0)
-
-    @workflow
-    async def order() -> Any:
-        async def child(n: int) -> int:
-            var.set(n)
-            await flow.execute(double, n)
-            return var.get()
-
-        token = var.set(99)
-        left = asyncio.create_task(child(5))
-        r = await asyncio.gather(child(1), child(2))
-        return [*r, var.get()]
-
-    stage = Stage(order, double)
-    await stage.start()
-    stage.complete("double-1", 1)
-    await stage.turn()
-    stage.complete("double-2", 1)
-    await stage.turn()
-    while stage.is_open and stage.open_activities:
-        for i in stage.open_activities: stage.complete(i, 1)
-        await stage.settle()
-    assert stage.result == [1, 2, 99]
-
-
-async def test_asyncio_run_inside() -> None:
-    @workflow
-    async def order() -> Any:
-        async def other() -> None: ...
-        c = other()
-        try:
-            asyncio.run(c)
-        except RuntimeError as e:
-            c.close()
-            return str(e)
-
-    stage = Stage(order, double)
-    await stage.start()
-    print(stage.result)
-
-
-async def test_many_sleeps_beyond_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_timers_than_there_may_be_in_more_answers_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aioworkflow.coroutine.run._MOST_COMMANDS", 4)
-    from aioworkflow.machine.limits import Limits
 
     @workflow
-    async def order() -> Any:
-        r = await asyncio.gather(*(asyncio.sleep(5, n) for n in range(12)), return_exceptions=True)
-        return [type(x).__name__ for x in r]
+    async def order() -> list[str]:
+        ends = await asyncio.gather(*(asyncio.sleep(5) for _ in range(12)), return_exceptions=True)
+        return [type(end).__name__ for end in ends]
 
-    stage = Stage(order, double, limits=Limits(open_timers=4))
+    stage = Stage(order, limits=Limits(open_timers=4))
     await stage.start()
-    for _ in range(20):
-        stage.pass_time(0)
-        await stage.settle()
-    stage.pass_time(10)
+    stage.pass_time(0)
     await stage.settle()
-    assert stage.is_open is False
-    print(stage.result)
-
-
-async def test_replay_calls_side_effect() -> None:
-    from aioworkflow.testing import replay
-    calls = []
-
-    @workflow
-    async def order() -> Any:
-        flow.side_effect(lambda: calls.append(1) or 5)
-        return await flow.execute(double, 1)
-
-    stage = Stage(order, double)
-    stage.replays = False
-    await stage.start()
-    stage.complete("double-1", 2)
-    await stage.turn()
-    calls.clear()
-    from aioworkflow.process import Process
-    await replay(Process(stage.run.ref, stage.run.history), order)
-    assert calls == []
+    stage.pass_time(5)
+    await stage.settle()
+    assert stage.result == ["NoneType"] * 4 + ["LimitExceededError"] * 8
