@@ -156,3 +156,14 @@ def test_what_has_no_mapping_is_refused(function: Any, message: str) -> None:
 
 def test_a_static_method_is_a_function() -> None:
     assert Arguments(Owner.static_method).decode("3") == ([3], {})
+
+
+def test_the_first_parameter_of_a_bound_method_is_no_argument() -> None:
+    assert Arguments(Owner.method, bound=True).decode("3") == ([3], {})
+
+
+def test_a_message_says_what_should_have_been_made() -> None:
+    with pytest.raises(InvalidRequestError, match="a workflow must be made of a function, not 7"):
+        Arguments(7, of="a workflow")  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequestError, match="make a class with `run` instead"):
+        Arguments(Owner.method, method_name="run")

@@ -36,6 +36,7 @@ from aioworkflow.errors import (
     UnknownTypeError,
 )
 from aioworkflow.event import ProcessCancelRequestedEvent, ProcessSignaledEvent, ProcessTerminatedEvent
+from aioworkflow.payload import encode
 from aioworkflow.process import Process
 from aioworkflow.stores.memory import MemoryStore
 from aioworkflow.testing import ManualClock
@@ -63,6 +64,9 @@ class Echo(Workflow):
                 return FailProcessDecision(reason, {"why": reason})
             case {"wait": _} if process.cancel_requested:
                 return CancelProcessDecision(process.cancel_details)
+            case {"say": status}:
+                process.execution_context = encode(status)
+                return None
             case {"wait": name}:
                 signals = process.signals(name)
                 return CompleteProcessDecision(signals[0].input) if signals else None
@@ -229,6 +233,19 @@ async def test_the_result_is_that_of_the_last_run(client: Client) -> None:
     handle = await client.start(Echo, {"again": 3, "then": "done"})
     assert await handle.result() == "done"
     assert (await handle.info()).status is ProcessStatus.CONTINUED_AS_NEW
+
+
+async def test_the_status_is_what_the_decider_says(client: Client) -> None:
+    silent = await client.start(Echo, input={"wait": "go"})
+    assert await silent.status() is None
+    handle = await client.start(Echo, input={"say": {"x": 1, "y": 2}})
+    async with asyncio.timeout(10):
+        while await handle.status() is None:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0)
+    assert await handle.status() == {"x": 1, "y": 2}
+    assert await handle.status(Point) == Point(1, 2)
+    with pytest.raises(PayloadError):
+        await handle.status(int)
 
 
 async def test_a_process_that_fails(client: Client) -> None:

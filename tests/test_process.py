@@ -698,3 +698,28 @@ def test_whatever_comes_in_whatever_pieces_the_answers_are_those_of_the_history(
         assert facts_of(piecewise) == facts_by_hand(events[:cut])
     piecewise.extend(events)
     assert facts_of(piecewise) == facts_of(whole)
+
+
+# --- what a decider keeps --------------------------------------------------------------------------------
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.disposals = 0
+
+    def dispose(self) -> None:
+        self.disposals += 1
+
+
+def test_what_is_attached_is_disposed_of_once_when_it_is_replaced_or_released() -> None:
+    process = History().process()
+    process.release()
+    first, second = Kept(), Kept()
+    process.attach(first)
+    assert process.attached is first
+    process.attach(second)
+    assert (first.disposals, second.disposals) == (1, 0)
+    process.release()
+    process.release()
+    assert (first.disposals, second.disposals) == (1, 1)
+    assert process.attached is None

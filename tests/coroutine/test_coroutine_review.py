@@ -55,7 +55,7 @@ async def test_a_side_effect_that_raises_spoils_the_turn_also_where_that_is_caug
         try:
             value = str(side_effect(effects[0]))
         except Exception:
-            value = await execute(double, 1, into=str)
+            value = str(await execute(double, 1))
         await wait_signal("end")
         return value
 
