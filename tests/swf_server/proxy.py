@@ -42,6 +42,8 @@ class FaultProxy:
         seed: Whence chance comes.
         delay: Seconds that a call waits which is delayed.
         harms: What may happen.
+        spared: Actions that are not harmed once the server has carried them out. A task whose poll is harmed so reaches
+            nobody and times out, which is more than some workflows put up with.
 
     Attributes:
         url: Where it listens.
@@ -56,6 +58,7 @@ class FaultProxy:
         seed: int,
         delay: float = 0.05,
         harms: tuple[Harm, ...] = tuple(Harm),
+        spared: tuple[str, ...] = (),
     ) -> None:
         self.url = ""
         self.harmed: Counter[tuple[str, Harm]] = Counter()
@@ -64,6 +67,7 @@ class FaultProxy:
         self._seed = seed
         self._delay = delay
         self._harms = harms
+        self._spared = spared
         self._calls: Counter[str] = Counter()
         self._life = AsyncExitStack()
         self._session: aiohttp.ClientSession
@@ -71,7 +75,7 @@ class FaultProxy:
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=0)
         self._session = await self._life.enter_async_context(aiohttp.ClientSession(connector=connector))
-        runner = web.ServerRunner(web.Server(self._serve), handler_cancellation=True, shutdown_timeout=0.0)
+        runner = web.ServerRunner(web.Server(self._serve, handler_cancellation=True), shutdown_timeout=0.0)
         await runner.setup()
         self._life.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -87,7 +91,8 @@ class FaultProxy:
     def _choose(self, action: str) -> Harm | None:
         self._calls[action] += 1
         chance = random.Random(f"{self._seed}/{action}/{self._calls[action]}")
-        return chance.choice(self._harms) if chance.random() < self._rate else None
+        harm = chance.choice(self._harms) if chance.random() < self._rate else None
+        return None if harm in (Harm.LOST_REPLY, Harm.LATE_ERROR) and action in self._spared else harm
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         action = request.headers.get("X-Amz-Target", "").rpartition(".")[2]

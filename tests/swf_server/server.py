@@ -42,6 +42,7 @@ class SWFServer:
         bytes_out: The lengths of the bodies that went out.
         events_out: How many events they held.
         requests: The latest requests, with their bodies.
+        holding: How many requests are not answered yet.
         service: What is behind.
     """
 
@@ -59,13 +60,14 @@ class SWFServer:
         self.bytes_out: Counter[str] = Counter()
         self.events_out: Counter[str] = Counter()
         self.requests: deque[tuple[str, bytes]] = deque(maxlen=1000)
+        self.holding = 0
         self.url = ""
         self._port = port
         self._scripts: defaultdict[str, deque[Script]] = defaultdict(deque)
         self._runner: web.ServerRunner
 
     async def __aenter__(self) -> Self:
-        self._runner = web.ServerRunner(web.Server(self._serve), handler_cancellation=True, shutdown_timeout=0.0)
+        self._runner = web.ServerRunner(web.Server(self._serve, handler_cancellation=True), shutdown_timeout=0.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=16_384)
         await site.start()
@@ -94,10 +96,13 @@ class SWFServer:
         action = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
         body = await request.read()
         self.requests.append((action, body))
+        self.holding += 1
         try:
             content, status = await self._answer(action, body), 200
         except Fault as fault:
             content, status = fault.body, fault.status
+        finally:
+            self.holding -= 1
         self._count(action, len(body), content)
         family = request.headers.get("Content-Type", "").partition(";")[0] or "application/x-amz-json-1.0"
         headers = {"x-amzn-RequestId": str(uuid.uuid4()), "Content-Type": family}
