@@ -89,6 +89,14 @@ def test_what_replay_measures_beside_its_peer(tmp_path: Path) -> None:
     assert json.loads(finished.stdout)["events_per_second"] > 0
 
 
+def test_an_activity_on_amazon_swf_takes_four_calls(tmp_path: Path) -> None:
+    table, records = run("swf.py", "--only=swf/calls-10/", directory=tmp_path)
+    calls = {record["metric"]: record["value"] for record in records}
+    assert calls["calls_per_activity"] == 4
+    assert (calls["starts"], calls["decision_polls"], calls["activity_polls"], calls["other_calls"]) == (1, 11, 10, 0)
+    assert "value <= 4: met" in table
+
+
 def test_a_case_that_does_not_exist_is_an_error() -> None:
     finished = subprocess.run(
         [sys.executable, str(BENCHMARKS / "local.py"), "--quick", "--only=no-such-case"], capture_output=True, text=True
