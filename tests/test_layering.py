@@ -100,7 +100,7 @@ LAYERS: Mapping[str, Layer] = {
 }
 
 PUBLIC = LAYERS["vocabulary"].modules - {"checks", "coroutine"} | names(
-    "__init__ backend client connect worker testing"
+    "__init__ backend backends.swf client connect worker testing"
 )
 """What examples and benchmarks may import of the package."""
 
