@@ -18,6 +18,7 @@ from aioworkflow.workflow import Workflow, workflow_settings
 
 HISTORIES = Path(__file__).parent / "histories"
 EXAMPLES = Path(__file__).parent.parent / "examples"
+ARGUMENTS = {"05_amazon_swf.py": ["swf://greetings"]}  # else it would start moto
 FILES = sorted(HISTORIES.glob("*/*.json"))
 
 
@@ -36,7 +37,7 @@ def workflows_of(example: Path, monkeypatch: pytest.MonkeyPatch) -> dict[TypeRef
 
     with monkeypatch.context() as patch:
         patch.setattr(asyncio, "run", close)
-        patch.setattr(sys, "argv", [example.name])
+        patch.setattr(sys, "argv", [example.name, *ARGUMENTS.get(example.name, [])])
         names = runpy.run_path(str(example))
     found: dict[TypeRef, type[Workflow] | Workflow] = {}
     for value in names.values():
