@@ -35,7 +35,14 @@ from .checks import (
 from .errors import InvalidRequestError
 from .types import DEFAULT_TASK_LIST, UNSET, ChildPolicy, Duration, TypeRef, UnsetType, WorkflowType
 
-__all__ = ["DEFAULT_DECISION_TIMEOUT", "Workflow", "WorkflowLike", "workflow_settings", "workflow_type"]
+__all__ = [
+    "DEFAULT_DECISION_TIMEOUT",
+    "Workflow",
+    "WorkflowLike",
+    "runs_as_coroutine",
+    "workflow_settings",
+    "workflow_type",
+]
 
 DEFAULT_DECISION_TIMEOUT = 60.0
 """Seconds. Only when they have passed is a dead decider missed, so "no limit" would be no default."""
@@ -81,6 +88,11 @@ class Workflow:
             if not inspect.iscoroutinefunction(cls.run):
                 raise InvalidRequestError(f"{cls.__qualname__}.run must be an `async def` that returns")
             cls.decide = _decide_by_running
+
+
+def runs_as_coroutine(workflow: Workflow) -> bool:
+    """Whether it is a coroutine workflow: one that has no ``decide`` but that which is made of its ``run``."""
+    return getattr(type(workflow), "decide", None) is _decide_by_running
 
 
 async def _decide_by_running(self: Workflow, process: Any) -> Any:

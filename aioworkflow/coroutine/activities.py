@@ -178,12 +178,15 @@ def read_result(result_json: str | None, into: Any) -> Any:
 _ANSWERS = frozenset((ActivityAborted, ActivityCompleted, ActivityFailed))
 
 
-@functools.lru_cache(maxsize=1024)
 def result_type_of(activity: Any) -> Any:
     """Return the type that an activity says it returns; Any if it says nothing."""
     if isinstance(activity, FunctionActivity):
         return activity.arguments.types.get("return", Any)
-    owner = activity if isinstance(activity, type) else type(activity)
+    return _result_type(activity if isinstance(activity, type) else type(activity))
+
+
+@functools.lru_cache(maxsize=1024)
+def _result_type(owner: type) -> Any:
     if not issubclass(owner, Activity):
         return Any
     try:

@@ -22,7 +22,7 @@ from ..errors import ForbiddenCallError, NotInWorkflowError
 from ..event import StartTimerFailedEvent, TimerStartedEvent
 from .commands import Command
 from .nesting import run_nested
-from .ordering import FirstSteps, given_to_as_completed
+from .ordering import FirstSteps, check_futures_of_wait, given_to_as_completed, is_thread_of_anyio
 from .tasks import DurableFuture, DurableTask
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         self._first_steps: FirstSteps | None = None
         self._beginning: Any = None
         self._task_factory: Any = None
+        self._make_by_factory: Any = None
         self._exception_handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
 
     def __repr__(self) -> str:
@@ -202,12 +203,17 @@ class ReplayLoop(asyncio.AbstractEventLoop):
 
     def time(self) -> float:
         """Return the time of this turn in epoch seconds; it stands still until the next."""
+        if is_thread_of_anyio():
+            raise ForbiddenCallError(
+                f"no thread can be started in a workflow, whose steps must be repeatable: {_ACTIVITY}"
+            )
         return self.run.now.timestamp()
 
     # --- tasks and futures ---
 
     def create_future(self) -> asyncio.Future[Any]:
         """Return a future whose hash is the same in each replay."""
+        check_futures_of_wait()
         return DurableFuture(loop=self)
 
     def create_task(  # type: ignore[override]
@@ -219,7 +225,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
             raise NotInWorkflowError("this run of the workflow is being disposed of, and begins nothing new")
         if self._task_factory is not None:
             given = {key: value for key, value in (("name", name), ("context", context)) if value is not None}
-            task: asyncio.Task[Any] = self._task_factory(self, coro, **given, **options)
+            task: asyncio.Task[Any] = self._make_by_factory(self, coro, **given, **options)
         else:
             task = self._make_task(coro, name=name, context=context, **options)
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - as `gather` does
@@ -260,6 +266,12 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         if factory is not None and not callable(factory):
             raise TypeError("task factory must be a callable or None")
         self._task_factory = factory
+        self._make_by_factory = factory
+        if factory is not None and factory is getattr(asyncio, "eager_task_factory", None):
+            self._make_by_factory = asyncio.create_eager_task_factory(self._eager_task)  # type: ignore[attr-defined]
+
+    def _eager_task(self, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
+        return DurableTask(coro, self.take_hashes(1), **options)
 
     def get_task_factory(self) -> Any:
         """Return the task factory; None is the loop's own."""

@@ -9,8 +9,7 @@ the bookkeeping of the thread is exchanged for that of the replay loop, and then
 - *the current task*. Up to Python 3.13 asyncio keeps it in a dictionary with loops as keys, so that the tasks of two
   loops do not meet. Since 3.14 each thread has one slot, entering a task while the slot is taken is an error, and the
   slot belongs to the running loop. So the worker's task is taken out of it before the loops are exchanged, and put
-  back after they have been exchanged again, by ``_swap_current_task``, which exists since 3.12 (eager tasks need it
-  for the same purpose);
+  back after they have been exchanged again, by ``_swap_current_task`` (eager tasks need it for the same purpose);
 - *the hooks for asynchronous generators*. The worker's loop would adopt the generators of the workflow, and close them
   in tasks of its own, where what they do in the end would neither be replayed nor be recorded.
 
@@ -32,7 +31,11 @@ __all__ = ["run_nested"]
 
 T = TypeVar("T")
 
-_swap_current_task: Callable[[Any, Any], Any] = getattr(tasks, "_swap_current_task", lambda loop, task: None)
+_swap_current_task: Callable[[Any, Any], Any] = (
+    getattr(tasks, "_swap_current_task")  # noqa: B009 - unknown to type checkers
+    if sys.version_info >= (3, 14)
+    else lambda loop, task: None  # so that the worker's monitor sees which task it is that computes for so long
+)
 
 
 def run_nested(

@@ -4,6 +4,7 @@ Both go through sets of objects whose hashes nobody can choose, as those of task
 
 - ``asyncio.as_completed`` puts *coroutines* into a set before it makes tasks of them. :class:`FirstSteps` puts the
   first steps of these back into the order in which the coroutines were given.
+- ``asyncio.wait`` returns sets. Futures whose hashes are not counted, as those of ``gather``, are refused there.
 - A cancel scope of anyio keeps its child scopes in a set, and each task of a task group has one. The tasks are
   cancelled when anyio has found them all, oldest first.
 
@@ -32,6 +33,10 @@ _CODE: CodeType = asyncio.as_completed.__code__ if _iterator is None else _itera
 
 _ARGUMENT = _CODE.co_varnames[0 if _iterator is None else 1]
 
+_BY_ADDRESS: Any = object.__hash__
+
+_WAIT: CodeType = getattr(asyncio.tasks, "_wait").__code__  # noqa: B009 - unknown to type checkers
+
 _DEPTH = 4
 """So many frames lie at most between that and the making of a task: two of ensure_future, the set comprehension."""
 
@@ -41,6 +46,29 @@ def is_delivery_of_anyio() -> bool:
     anyio = sys.modules.get("anyio._backends._asyncio")
     caller = sys._getframe(2).f_code  # noqa: SLF001 - inspect's way takes milliseconds
     return anyio is not None and caller is anyio.CancelScope._deliver_cancellation.__code__  # noqa: SLF001
+
+
+def is_thread_of_anyio() -> bool:
+    """Whether the caller's caller is a thread of anyio that is being made."""
+    anyio = sys.modules.get("anyio._backends._asyncio")
+    if anyio is None:
+        return False
+    frame = sys._getframe(2).f_back  # noqa: SLF001 - inspect's way takes milliseconds
+    return frame is not None and frame.f_code is anyio.WorkerThread.__init__.__code__
+
+
+def check_futures_of_wait() -> None:
+    """Refuse the ``asyncio.wait`` that has called for a future if chance decides on the order of what it returns.
+
+    Raises:
+        ForbiddenCallError: It waits for several futures whose hashes are addresses.
+    """
+    frame = sys._getframe(2)  # noqa: SLF001 - inspect's way takes milliseconds
+    if frame.f_code is _WAIT and sum(type(item).__hash__ is _BY_ADDRESS for item in frame.f_locals["fs"]) > 1:
+        raise ForbiddenCallError(
+            "wait() returns sets of futures, and chance decides on the order of those that gather() made; "
+            "give it tasks: `asyncio.create_task(…)` of a coroutine that awaits the gather()"
+        )
 
 
 def given_to_as_completed() -> Collection[Any] | None:

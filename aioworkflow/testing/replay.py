@@ -33,7 +33,7 @@ from ..errors import InvalidRequestError, NondeterminismError
 from ..event import AnyEvent, Cause, DecisionCompletedEvent, ProcessTerminatedEvent
 from ..flow import replay as replay_coroutine
 from ..process import Process
-from ..workflow import Workflow
+from ..workflow import Workflow, runs_as_coroutine
 from .histories import read_history
 
 __all__ = ["replay"]
@@ -57,6 +57,8 @@ async def replay(history: Process | str | os.PathLike[str], workflow: type[Workf
             f"process {whole.ref} is of workflow {whole.workflow}, not of {workflow.name} (version {workflow.version})"
         )
     decider = workflow() if isinstance(workflow, type) else workflow
+    if runs_as_coroutine(decider):  # it compares turn by turn itself
+        return replay_coroutine(decider, whole)
     process: Process | None = None
     for completed in [event for event in whole.history if isinstance(event, DecisionCompletedEvent)]:
         known = whole.history[: completed.started_event_id]
@@ -65,9 +67,6 @@ async def replay(history: Process | str | os.PathLike[str], workflow: type[Workf
         else:
             process.extend(known[process.last_event_id :])
         decisions = await decide(decider, process)
-        if process.attached is not None:  # the code of a coroutine workflow, which compares turn by turn itself
-            process.release()
-            return replay_coroutine(decider, whole)
         _compare(whole, completed, decisions)
     return None
 

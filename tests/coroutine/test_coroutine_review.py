@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import logging
+import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from aioworkflow import (
+    Activity,
+    Client,
     Process,
+    Worker,
+    WorkerOptions,
     activity,
     execute,
     patched,
@@ -19,9 +28,12 @@ from aioworkflow import (
     wait_signal,
     workflow,
 )
+from aioworkflow.backends.local import LocalBackend
 from aioworkflow.decision import RecordMarkerDecision
-from aioworkflow.errors import NondeterminismError
+from aioworkflow.errors import ForbiddenCallError, NondeterminismError
 from aioworkflow.machine.limits import Limits
+from aioworkflow.stores.memory import MemoryStore
+from aioworkflow.testing import replay
 from tests.coroutine.stage import Stage
 
 
@@ -187,3 +199,123 @@ async def test_more_timers_than_there_may_be_in_more_answers_than_one(monkeypatc
     stage.pass_time(5)
     await stage.settle()
     assert stage.result == ["NoneType"] * 4 + ["LimitExceededError"] * 8
+
+
+# --- order and chance ------------------------------------------------------------------------------------
+
+
+async def test_what_chance_orders_is_refused_by_wait() -> None:
+    @workflow
+    async def order() -> int:
+        done, _ = await asyncio.wait([asyncio.gather(execute(double, 0))])  # one alone has an order
+        with pytest.raises(ForbiddenCallError, match="give it tasks"):
+            await asyncio.wait([asyncio.gather(execute(double, number)) for number in range(3)])
+        return len(done)
+
+    stage = Stage(order, double)
+    await stage.start()
+    await finish_all(stage)
+    assert stage.result == 1
+
+
+@pytest.mark.parametrize("eager", [False, sys.version_info >= (3, 12)])
+async def test_a_group_of_eager_tasks_is_cancelled_in_order(eager: bool) -> None:
+    factory = getattr(asyncio, "eager_task_factory", None) if eager else None
+
+    @workflow
+    async def order() -> list[str]:
+        asyncio.get_running_loop().set_task_factory(factory)
+        assert asyncio.get_running_loop().get_task_factory() is factory
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(30):
+                    group.create_task(execute(double, number))
+        except ExceptionGroup as errors:
+            return [str(error) for error in errors.exceptions]
+        return []
+
+    stage = Stage(order, double)
+    await stage.start()
+    stage.fail("double-3", ValueError("three"))
+    await stage.settle()  # which compares with a replay, in what order the others are cancelled, too
+    await finish_all(stage)
+    assert stage.result == ["activity 'double-3' (double) failed: ValueError: three"]
+
+
+# --- what reaches out of the process ---------------------------------------------------------------------
+
+
+async def test_threads_of_anyio_are_refused() -> None:
+    @workflow
+    async def order() -> str:
+        with pytest.raises(ForbiddenCallError, match="do it in an activity"):
+            await anyio.to_thread.run_sync(lambda: 1)
+        return "refused"
+
+    stage = Stage(order)
+    await stage.start()
+    assert stage.result == "refused"
+
+
+async def test_checking_a_history_calls_no_side_effect() -> None:
+    calls: list[int] = []
+
+    @workflow
+    async def order() -> int:
+        side_effect(lambda: calls.append(1))
+        return await execute(double, 1)
+
+    stage = Stage(order, double)
+    stage.replays = False
+    await stage.start()
+    await finish_all(stage)
+    await replay(Process(stage.run.ref, stage.run.history), order)
+    assert calls == [1]
+
+
+class Warned(logging.Handler):
+    """Knows, in any thread, when somebody was said to block the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.message = ""
+        self.come = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "blocks the event loop" in record.getMessage():
+            self.message = record.getMessage()
+            self.come.set()
+
+
+async def test_code_that_computes_for_long_is_named_with_its_stack() -> None:
+    warned = Warned()
+
+    @workflow
+    async def order() -> bool:
+        return warned.come.wait(20)
+
+    logging.getLogger("aioworkflow.worker").addHandler(warned)
+    options = WorkerOptions(block_seconds=0.05)
+    async with LocalBackend(MemoryStore()) as backend, Worker(backend, workflows=[order], options=options):
+        assert await (await Client(backend).start(order, id="slow")).result() is True
+    logging.getLogger("aioworkflow.worker").removeHandler(warned)
+    assert warned.message.startswith("decider of process 'slow'")
+    assert "return warned.come.wait(20)" in warned.message
+
+
+async def test_an_activity_may_be_an_object_without_a_hash() -> None:
+    @dataclasses.dataclass
+    class Charge(Activity):
+        key: str
+
+        async def execute(self, task: Any, worker: Any) -> int:
+            return 1
+
+    @workflow
+    async def order() -> Any:
+        return await execute(Charge("secret"), 1)  # type: ignore[call-overload]
+
+    stage = Stage(order, Charge("secret"))
+    await stage.start()
+    await finish_all(stage)
+    assert stage.result == 1
