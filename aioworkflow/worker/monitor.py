@@ -53,6 +53,8 @@ class Monitor:
     def _run(self) -> None:
         while not self._stopped.wait(self._seconds / 2):
             self._alive.clear()
+            if self._stopped.is_set():  # stop() has set both meanwhile, and waits in the loop that would be asked
+                return
             asked = time.monotonic()
             try:
                 self._loop.call_soon_threadsafe(self._alive.set)

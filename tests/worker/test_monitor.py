@@ -159,6 +159,23 @@ async def test_it_is_silent_while_the_loop_runs_and_ends_at_once(listener: Liste
     assert listener.lines == []
 
 
+async def test_it_ends_though_it_was_just_about_to_ask() -> None:
+    class Signs(threading.Event):
+        def clear(self) -> None:
+            about_to_ask.set()
+            assert monitor._stopped.wait(20.0)
+            assert self.wait(20.0)
+            super().clear()
+
+    about_to_ask = threading.Event()
+    monitor = Monitor(0.002, lambda task: None)
+    monitor._alive = Signs()
+    monitor.start()
+    assert about_to_ask.wait(20.0)
+    monitor.stop()
+    assert not monitor._thread.is_alive()
+
+
 def test_it_ends_with_its_loop() -> None:
     async def leave_it_running() -> Monitor:
         monitor = Monitor(0.002, lambda task: None)
