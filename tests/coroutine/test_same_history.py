@@ -92,16 +92,13 @@ def _told(event: AnyEvent) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in LOST}
 
 
-async def history_of(harness: Harness, workflow: Any, given: Any, *, helped: bool = True) -> Process:
-    """Run a process to its end, with the help from outside that it needs.
-
-    Not helped where it needs none: moto shows histories in the midst of a change, when a process only seems quiet.
-    """
+async def history_of(harness: Harness, workflow: Any, given: Any) -> Process:
+    """Run a process to its end, with the help from outside that it needs."""
     options = WorkerOptions(sticky_seconds=None)
     async with Worker(harness.backend, workflows=[payment, order], activities=[charge], options=options):
         handle = await Client(harness.backend).start(workflow, given, id="the-process")
         while (process := await handle.process()).ending is None:
-            if helped and is_quiet(process):
+            if is_quiet(process):
                 await help_on(harness, handle, process)
             await asyncio.sleep(0.01)
     return process
@@ -169,7 +166,7 @@ async def test_what_moto_can_do() -> None:
     histories = []
     for backend in (local(lambda: MemoryStore(memory)), moto()):
         async with backend as harness:
-            process = await history_of(harness, payment, ("stolen", 500), helped=False)
+            process = await history_of(harness, payment, ("stolen", 500))
         await replay(process, payment)
         histories.append(told(process))
     assert histories[1] == histories[0]

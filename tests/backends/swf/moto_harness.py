@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import moto.swf.models
 import pytest
@@ -19,12 +20,29 @@ from aioworkflow.testing.conformance.backend import Feature
 from tests.backends.swf.moto_gaps import MOTO_LACKS
 from tests.backends.swf.swf_harness import HastyTime
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 __all__ = ["MotoHarness", "moto_server"]
+
+
+class _OneAtATime:
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with self._lock:
+            return self._app(environ, start_response)
 
 
 @contextmanager
 def moto_server() -> Iterator[str]:
-    """Serve on a free port, in a thread; its empty polls, which are a second of sleep, take no time."""
+    """Serve on a free port; its empty polls, which are a second of sleep, take no time.
+
+    Requests are served one at a time: moto's own threads fall over each other, and show histories in the midst of a
+    change.
+    """
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     log = logging.getLogger("werkzeug")
     level = log.level
@@ -32,6 +50,9 @@ def moto_server() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(moto.swf.models, "sleep", lambda seconds: None)
         server.start()
+        wsgi = server._server
+        assert wsgi is not None
+        wsgi.app = _OneAtATime(wsgi.app)
         try:
             host, port = server.get_host_and_port()
             yield f"http://{host}:{port}"
