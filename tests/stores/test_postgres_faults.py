@@ -19,11 +19,15 @@ from aioworkflow.errors import (
     StoreError,
     UnknownTaskError,
 )
+from aioworkflow.stores.base import Group
 from aioworkflow.stores.postgres import PostgresStore, writer
 from aioworkflow.stores.postgres.clock import DatabaseClock
+from aioworkflow.stores.postgres.columns import Columns
 from aioworkflow.stores.postgres.connections import Connection, Pool, disconnect
 from aioworkflow.stores.postgres.errors import is_conflict, translated
+from aioworkflow.stores.postgres.sql import Sql
 from aioworkflow.testing.conformance.store.tools import (
+    NOW,
     closed_head,
     commit,
     events,
@@ -73,7 +77,7 @@ async def locked(admin: Any, schema: str) -> AsyncIterator[None]:
 async def until_one_waits(admin: Any) -> None:
     query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aioworkflow' AND wait_event_type = 'Lock'"
     while not await admin.fetchval(query):
-        pass
+        await admin.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees what it saw the first time
 
 
 # --- lost connections ------------------------------------------------------------------------------------------------
@@ -235,6 +239,40 @@ async def test_closing_waits_for_a_group_even_if_cancelled(postgres_url: str, sc
     await asyncio.wait([closing])
     assert closing.cancelled()
     assert await committing == []
+
+
+# --- who ends a session and who is handed tasks, one after the other -------------------------------------------------
+
+
+async def test_who_ends_a_session_waits_for_groups_that_hand_it_tasks(
+    store: PostgresStore, admin: Any, schema: str
+) -> None:
+    await store.renew_session("one", now=NOW, expires_at=NOW + 10)
+    commit_one = Sql(schema)["commit"]
+    async with admin.transaction():
+        await admin.fetch(commit_one, *Columns([], {}).arguments(), "one")
+        ending = asyncio.ensure_future(store.end_session("one"))
+        await until_one_waits(admin)
+        assert await sessions(admin, schema) == ["one"]
+    await ending
+    assert await sessions(admin, schema) == []
+
+
+async def test_a_group_that_hands_out_tasks_waits_for_who_ends_the_session(
+    store: PostgresStore, admin: Any, schema: str
+) -> None:
+    await store.renew_session("one", now=NOW, expires_at=NOW + 10)
+    async with admin.transaction():
+        await admin.fetch(Sql(schema)["end_session"], "one")
+        claiming = asyncio.ensure_future(store.commit(Group(session="one", claims=True, writes=[write(head())])))
+        await until_one_waits(admin)
+    assert await claiming == []
+    assert await sessions(admin, schema) == ["one"], "on record again, as one that is dead"
+    assert await store.renew_session("two", now=NOW, expires_at=NOW + 10) == ["one"]
+
+
+async def sessions(admin: Any, schema: str) -> list[str]:
+    return [name for (name,) in await admin.fetch(f"SELECT session FROM {schema}.session ORDER BY session")]
 
 
 # --- contention ------------------------------------------------------------------------------------------------------

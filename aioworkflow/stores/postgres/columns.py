@@ -60,8 +60,11 @@ class Columns:
         for write in sorted(writes, key=lambda write: known[write.run_id].id if write.version else 0):
             self._add(write, known)
 
-    def arguments(self) -> list[Sequence[Any]]:
-        """Return all columns."""
+    def arguments(self) -> list[Sequence[Any] | None]:
+        """Return all columns; None, which costs less than an empty one, for those of tables without rows.
+
+        What the guard of new runs compares with is never None: nothing is unlike NULL.
+        """
         self._received.sort()
         tables = (
             (self._checked, 2),
@@ -77,9 +80,12 @@ class Columns:
             (self._history, 3),
             (self._sent, 3),
         )
-        columns: list[Sequence[Any]] = []
+        columns: list[Sequence[Any] | None] = []
         for rows, width in tables:
-            columns += zip(*rows, strict=True) if rows else [()] * width
+            if rows:
+                columns += zip(*rows, strict=True)
+            else:
+                columns += [() if rows is self._closed else None] * width
         return columns
 
     def _add(self, write: EncodedWrite, known: Mapping[str, Known]) -> None:

@@ -127,7 +127,9 @@ FROM (SELECT) one LEFT JOIN {schema}.session ON session <> $1
 ORDER BY session
 
 -- end_session --
-DELETE FROM {schema}.session WHERE session = $1
+-- Waits for the groups that are handing tasks to this session; see commit_1().
+WITH alone AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended($1, 0)))
+DELETE FROM {schema}.session USING alone WHERE session = $1
 
 -- held_by --
 -- Looks at all open runs; that is rare. (The operators -> and #> do not mind texts that PostgreSQL could not hold.)

@@ -331,14 +331,15 @@ class _Life:
 
     async def unbroken(self, work: Awaitable[T]) -> T:
         """Do work that goes on if the caller is cancelled; what is asked for later waits for it."""
-        task = asyncio.ensure_future(work)
+        ended: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(_settle(work, ended))
         self._commits.add(task)
         task.add_done_callback(self._commits.discard)
         try:
-            return await asyncio.shield(task)
+            return await ended
         except asyncio.CancelledError:
-            self.left_behind = task
-            task.add_done_callback(_look)
+            if not task.done():
+                self.left_behind = task
             raise
 
     async def settle(self) -> None:
@@ -371,10 +372,21 @@ class _Life:
         await self.reads.close()
 
 
-def _look(task: asyncio.Future[Any]) -> None:
-    """Take note of how a task ended that nobody waits for."""
-    if not task.cancelled() and task.exception() is not None:
-        _logger.info("a group whose caller was gone was not saved: %s", task.exception())
+async def _settle(work: Awaitable[T], ended: asyncio.Future[T]) -> None:
+    """Do work, and tell who waits for it, at once (shield() would take turns of the event loop)."""
+    try:
+        result = await work
+    except Exception as error:
+        if ended.cancelled():
+            _logger.info("a group whose caller was gone was not saved: %s", error)
+        else:
+            ended.set_exception(error)
+    except BaseException:
+        ended.cancel()
+        raise
+    else:
+        if not ended.cancelled():
+            ended.set_result(result)
 
 
 def _storable(ids: Sequence[str]) -> list[str]:

@@ -124,8 +124,9 @@ BEGIN
         ON CONFLICT DO NOTHING;
     END IF;
     IF p_claimer IS NOT NULL THEN
-        -- Who ends the session waits for this, and then sees what it holds.
-        PERFORM FROM {schema}.session WHERE session = p_claimer FOR KEY SHARE;
+        -- Who ends the session waits for this, and then sees what it holds. (To lock its row would be to write it.)
+        PERFORM pg_advisory_xact_lock_shared(hashtextextended(p_claimer, 0));
+        PERFORM FROM {schema}.session WHERE session = p_claimer;
         IF NOT FOUND THEN
             INSERT INTO {schema}.session (session, expires_at) VALUES (p_claimer, '-Infinity') ON CONFLICT DO NOTHING;
         END IF;
