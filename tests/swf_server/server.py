@@ -6,7 +6,7 @@ for itself. Time may be a manual clock, polls may be short, pages small, and ans
 
 from __future__ import annotations
 
-import uuid
+import itertools
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -62,6 +62,7 @@ class SWFServer:
         self.requests: deque[tuple[str, bytes]] = deque(maxlen=1000)
         self.holding = 0
         self.url = ""
+        self._numbers = itertools.count(1)
         self._port = port
         self._scripts: defaultdict[str, deque[Script]] = defaultdict(deque)
         self._runner: web.ServerRunner
@@ -105,7 +106,7 @@ class SWFServer:
             self.holding -= 1
         self._count(action, len(body), content)
         family = request.headers.get("Content-Type", "").partition(";")[0] or "application/x-amz-json-1.0"
-        headers = {"x-amzn-RequestId": str(uuid.uuid4()), "Content-Type": family}
+        headers = {"x-amzn-RequestId": f"stand-in-{next(self._numbers)}", "Content-Type": family}
         return web.Response(body=content, status=status, headers=headers)
 
     def _count(self, action: str, bytes_in: int, content: bytes) -> None:

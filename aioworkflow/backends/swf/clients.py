@@ -28,6 +28,7 @@ from botocore.exceptions import BotoCoreError
 from ...errors import InvalidRequestError
 from . import parsing
 from .encode import Parameters
+from .line import Line
 
 __all__ = ["Access", "Clients", "Transport"]
 
@@ -130,7 +131,8 @@ class Clients:
             _Pool(_CONTROL, read_timeout, 16),
         )
         self._methods: dict[str, _Method] = {}
-        self._next_page: _Method
+        self._lines: dict[str, Line] = {}
+        self._next_page: tuple[_Method, Line]
         self.server_ahead = 0.0
         self._life = AsyncExitStack()
 
@@ -158,19 +160,25 @@ class Clients:
         if region is None and access.is_local:
             region = "us-east-1"  # calls are signed for some region, though nobody looks
         for pool in self._pools:
+            line = Line(session)
+            config = _config(pool, line)
             client = await life.enter_async_context(
-                session.create_client("swf", region_name=region, endpoint_url=access.endpoint_url, config=_config(pool))
+                session.create_client("swf", region_name=region, endpoint_url=access.endpoint_url, config=config)
             )
+            client.meta.events.register("before-send.swf", line.learn)
             for call in pool.calls:
                 self._methods[call] = cast("_Method", getattr(client, _snake(call)))
+                self._lines[call] = line
             if pool.calls is _DATA:
-                self._next_page = client.poll_for_decision_task
+                self._next_page = client.poll_for_decision_task, line
 
     async def __call__(self, call: str, parameters: Parameters) -> bytes:
         """Make one call. The further pages of a decision task never wait, so they do not go with the polls."""
-        method = self._methods[call]
+        method, line = self._methods[call], self._lines[call]
         if call == "PollForDecisionTask" and "nextPageToken" in parameters:
-            method = self._next_page
+            method, line = self._next_page
+        if line.is_known and call not in _CONTROL:
+            return await line(call, parameters)
         reply = await method(**parameters)
         if call in _CONTROL:
             self.server_ahead = _ahead(reply)
@@ -181,8 +189,9 @@ class Clients:
         await self._life.aclose()
 
 
-def _config(pool: _Pool) -> AioConfig:
+def _config(pool: _Pool, line: Line) -> AioConfig:
     return AioConfig(
+        http_session_cls=line.make_connections,
         connect_timeout=_CONNECT_TIMEOUT,
         read_timeout=pool.read_timeout,
         max_pool_connections=pool.connections,
