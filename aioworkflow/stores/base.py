@@ -229,7 +229,8 @@ class Store(Protocol):
     async def changed(self) -> Changes | None:
         """Tell what others may have written since this was last asked (or since :meth:`open`), None if nothing; cheap.
 
-        A hint: it may come a moment late, and be lost when a connection is.
+        A hint: it may come a moment late, and be lost when a connection is. Writes that bring no waiting task, no
+        closed run and no type need not be told.
         """
         ...
 

@@ -88,7 +88,7 @@ async def test_what_cannot_be_told_is_logged(
             raise BackendUnavailableError("away")
 
         monkeypatch.setattr(store._life.listener._pool, "fetch", away)  # type: ignore[attr-defined]
-        await start(store, "run-1")
+        await start(store, "run-1", queued=queued())
         await failed.wait()
         await asyncio.sleep(0)
     assert "others could not be told of a change: away" in caplog.messages
@@ -112,7 +112,7 @@ async def test_a_store_opens_also_if_nobody_can_listen_for_now(
         store_on(lambda: PostgresStore(postgres_url, schema=schema)) as other,
     ):
         assert await store.changed() == Changes()
-        await start(other, "run-1")
+        await start(other, "run-1", queued=queued())
         await told(store)
     assert any("changes by others are not heard of for now" in message for message in caplog.messages)
 
@@ -132,6 +132,8 @@ def test_news_of_a_group() -> None:
     assert (news.task_lists, news.closed) == (LISTS, {"run-2"})
     news.add(News({(TaskKind.DECISION, "others")}, {"run-9"}))
     assert (len(news.task_lists), news.closed) == (3, {"run-2", "run-9"})
+    assert news
+    assert not news_of(writes[3:], []), "what concerns nobody else is no news"
 
 
 @pytest.mark.parametrize(

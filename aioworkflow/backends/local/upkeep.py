@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from .clock import Alarm, Clock
 from .committer import Committer
 from .deliveries import Deliveries
 from .lease import Lease
-from .lists import TaskLists
+from .lists import TaskList, TaskLists
 from .options import LocalOptions
 from .registry import Registry
 from .runs import RunCache
@@ -224,11 +224,12 @@ class Upkeep:
         if changes.task_lists is None:
             self._lists.forget_completeness()
             self._deadline_due.set()
+            self._feed(self._lists)
         else:
-            for kind, name in changes.task_lists:
-                if self._lists.has(kind, name):
-                    self._lists.get(kind, name).complete = False
-        self._feed()
+            concerned = [self._lists.get(*place) for place in changes.task_lists if self._lists.has(*place)]
+            for task_list in concerned:
+                task_list.complete = False
+            self._feed(concerned)
         awaited = self._deliveries.awaited_runs
         if changes.closed is None:
             self._runs.epoch += 1
@@ -242,7 +243,7 @@ class Upkeep:
         while True:
             await anyio.sleep(_FALLBACK_PERIOD)
             self._lists.forget_completeness()
-            self._feed()
+            self._feed(self._lists)
             self._deadline_due.set()
             await self._guarded("what was forgotten", self._find_forgotten)
 
@@ -267,8 +268,8 @@ class Upkeep:
             removed = await self._store.remove_closed(before=before, limit=limit)
             await anyio.sleep(_REMOVAL_PAUSE)
 
-    def _feed(self) -> None:
-        for task_list in self._lists:
+    def _feed(self, task_lists: Iterable[TaskList]) -> None:
+        for task_list in task_lists:
             if task_list.wants_tasks:
                 self._committer.feed(task_list)
 

@@ -16,10 +16,13 @@ _LONGEST = 7500
 
 
 class News(msgspec.Struct):
-    """What was written: the lists that may have new tasks, and the runs that were closed."""
+    """What was written: the lists that may have new tasks, and the runs that were closed; false if that is nothing."""
 
     task_lists: set[tuple[TaskKind, str]] = msgspec.field(default_factory=set)
     closed: set[str] = msgspec.field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.task_lists or self.closed)
 
     def add(self, other: News) -> None:
         """Add what came later."""

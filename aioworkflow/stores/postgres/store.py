@@ -132,8 +132,8 @@ class PostgresStore:
         linked = [tuple(indices) for indices in group.linked]
         claimer = group.session if group.claims else None
         refused = await life.unbroken(life.writer.commit(writes, linked, claimer))
-        if len(refused) < len(writes):
-            life.listener.tell(news_of(writes, refused))
+        if news := news_of(writes, refused):
+            life.listener.tell(news)
         return refused
 
     async def remove_closed(self, *, before: float, limit: int) -> int:
