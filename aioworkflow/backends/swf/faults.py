@@ -159,8 +159,9 @@ def is_doubtful(error: BaseException) -> bool:
 
 
 def _translate_reply(error: ClientError, call: str, subject: str) -> AioworkflowError:
-    code = error.response.get("Error", {}).get("Code", "")
-    message = cut(" ".join(error.response.get("Error", {}).get("Message", "").split()), 300)
+    said = error.response.get("Error", {})
+    code = str(said.get("Code") or "")
+    message = cut(" ".join(str(said.get("Message") or "").split()), 300)
     about = f"{call} ({subject}): {code}" + (f": {message}" if message else "")
     if code in _THROTTLING or _status(error) == _TOO_MANY:
         return ThrottledError(f"{about}. Amazon SWF asks for fewer calls")

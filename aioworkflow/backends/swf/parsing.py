@@ -12,7 +12,9 @@ from typing import Any
 
 from aiobotocore.parsers import AioJSONParser, AioResponseParserFactory
 from aiobotocore.session import AioSession
+from botocore.parsers import ResponseParserError
 
+from ...checks import show
 from ...errors import BackendError
 
 __all__ = ["RAW_OPERATIONS", "body", "install"]
@@ -42,9 +44,20 @@ class RawParser(AioJSONParser):  # type: ignore[misc]  # aiobotocore has no type
     """Leaves the bodies of some replies as they are."""
 
     async def parse(self, response: dict[str, Any], shape: object) -> dict[str, Any]:
-        """Return the reply to one call."""
+        """Return the reply to one call.
+
+        Raises:
+            ResponseParserError: It cannot be read. For JSON that is no object, as programs in between may send it,
+                botocore raises whatever it stumbles over.
+        """
         if response["status_code"] != 200 or response["context"].get("operation_name") not in RAW_OPERATIONS:
-            parsed: dict[str, Any] = await super().parse(response, shape)
+            content = response["body"].decode("utf-8", "replace")  # a message may have been cut within a character
+            try:
+                parsed: dict[str, Any] = await super().parse({**response, "body": content.encode()}, shape)
+            except (AttributeError, LookupError, TypeError, ValueError) as error:
+                raise ResponseParserError(
+                    f"the reply with status {response['status_code']} cannot be read: {show(content, 300)}"
+                ) from error
             return parsed
         headers = {str(name).lower(): value for name, value in response["headers"].items()}
         metadata = {"HTTPStatusCode": 200, "HTTPHeaders": headers}

@@ -12,9 +12,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from botocore.exceptions import ClientError
 
-from aioworkflow.backends.swf import decode, parsing
-from aioworkflow.errors import BackendError
+from aioworkflow.backends.swf import SWFBackend, SWFOptions, decode, parsing
+from aioworkflow.errors import BackendError, BackendUnavailableError, ThrottledError, UnknownProcessError
+from aioworkflow.types import ProcessRef
 from tests.backends.swf.service_model import MODEL
+from tests.swf_server.environment import isolated
 
 TASK = (
     b'{"activityId":"a","activityType":{"name":"A","version":"1"},"startedEventId":6,"taskToken":"t",'
@@ -87,6 +89,34 @@ async def test_errors_are_raised_as_ever(swf: Any) -> None:
         await swf.poll_for_decision_task(domain="d", taskList={"name": "l"})
     assert isinstance(raised.value, swf.exceptions.UnknownResourceFault)
     assert raised.value.response["Error"] == {"Code": "UnknownResourceFault", "Message": "Unknown domain: d"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, b"[1]", BackendUnavailableError),
+        (403, b"null", BackendUnavailableError),
+        (500, b'"away"', BackendUnavailableError),
+        (400, b'{"__type":5,"message":7}', BackendUnavailableError),
+        (400, b'{"__type":"a#ThrottlingException","message":null}', ThrottledError),
+        (400, b'{"__type":"a#UnknownResourceFault","message":"Unknown domain: \xc3"}', UnknownProcessError),
+        (400, b'{"__type":null,"message":null}', BackendError),
+    ],
+)
+async def test_what_comes_as_an_error_is_one_of_ours(status: int, body: bytes, kind: type[Exception]) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.Response(status=status, body=body)
+
+    app = web.Application()
+    app.router.add_post("/", refuse)
+    options = SWFOptions(retry_seconds=0.0)
+    with isolated():
+        async with (
+            TestServer(app) as server,
+            SWFBackend("d", endpoint_url=str(server.make_url("/")), options=options) as swf,
+        ):
+            with pytest.raises(kind):
+                await swf.signal_process(ProcessRef("p"), "s")
 
 
 async def test_other_calls_are_parsed_as_ever(swf: Any) -> None:
