@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from ...activity import ActivityAborted, ActivityFailed, ActivityResult
 from ...backend import OnInterrupt, ProcessFilter, ProcessInfo, ProcessPage, StartRequest
@@ -45,6 +45,8 @@ from .visibility import Visibility
 __all__ = ["SWFBackend"]
 
 _logger = logging.getLogger("aioworkflow.swf")
+
+T = TypeVar("T")
 
 _QUOTA_SHARE = 0.8
 _ABORTED = ActivityAborted(reason="worker shutdown")
@@ -223,7 +225,7 @@ class SWFBackend:
             self._domain, task_list, identity=identity, new_events_only=new_events_only
         )
         return await self._decision_polls.poll(
-            (task_list, identity, new_events_only), lambda: self._poll_decision(parameters, task_list)
+            (task_list, identity, new_events_only), lambda: _readable(self._poll_decision, parameters, task_list)
         )
 
     async def _poll_decision(self, parameters: encode.Parameters, task_list: str) -> DecisionTask | None:
@@ -282,7 +284,7 @@ class SWFBackend:
         self._check_open()
         parameters = encode.poll_activity_task(self._domain, task_list, identity=identity)
         return await self._activity_polls.poll(
-            (task_list, identity), lambda: self._poll_activity(parameters, task_list)
+            (task_list, identity), lambda: _readable(self._poll_activity, parameters, task_list)
         )
 
     async def _poll_activity(self, parameters: encode.Parameters, task_list: str) -> ActivityTask | None:
@@ -367,6 +369,17 @@ def _check_after(after: Any) -> int:
     if type(after) is not int or after < 0:
         raise InvalidRequestError(f"after must be the id of an event or 0, not {show(after)}")
     return after
+
+
+async def _readable(
+    poll: Callable[[encode.Parameters, str], Awaitable[T | None]], parameters: encode.Parameters, task_list: str
+) -> T | None:
+    """Return what a poll brings; a task that cannot be read is left to time out, and does not end the worker."""
+    try:
+        return await poll(parameters, task_list)
+    except decode.UnreadableTaskError as error:
+        _logger.error("a task is left to time out: %s", error)
+        return None
 
 
 def _task(token: object) -> str:

@@ -5,7 +5,8 @@ which call it is for. What SWF leaves out, and what it sends as null, zero or an
 (swf-reference 2.3, 4); members that this version does not know are passed over.
 
 All raise :class:`BackendUnavailableError` for what is no JSON, as a reply cut short or the page of a proxy, and
-:class:`BackendError` for what lacks something that SWF always sends.
+:class:`BackendError` for what lacks something that SWF always sends; for a task that was handed out it is an
+:class:`UnreadableTaskError`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = [
     "Count",
     "DecisionPage",
     "HistoryPage",
+    "UnreadableTaskError",
     "activity_task",
     "activity_type",
     "cancel_requested",
@@ -43,6 +45,10 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+
+class UnreadableTaskError(BackendError):
+    """A task was handed out that cannot be read: the fault of one process, and no reason to stop polling."""
 
 
 # --- what comes of it ------------------------------------------------------------------------------------
@@ -71,6 +77,8 @@ class DecisionPage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def task(self, events: Sequence[AnyEvent]) -> DecisionTask:
         """Return the task with ``events``, those of all pages in ascending order; its attempt is counted from them."""
+        if not events:
+            raise UnreadableTaskError(f"Amazon SWF sent a decision task of process {self.process} without events")
         return DecisionTask(
             token=self.token,
             process=self.process,
@@ -267,12 +275,17 @@ def decision_page(body: bytes) -> DecisionPage | None:
     if not task.task_token:
         return None
     if task.workflow_execution is None or task.workflow_type is None:
-        raise BackendError(f"Amazon SWF sent a decision task without a process or its type: {show(body, 1_000)}")
+        raise UnreadableTaskError(f"Amazon SWF sent a decision task without a process or its type: {show(body, 1_000)}")
+    process = task.workflow_execution.ref
+    try:
+        events = _events(task)
+    except BackendError as error:
+        raise UnreadableTaskError(f"process {process}: {error}") from error
     return DecisionPage(
         token=task.task_token,
-        process=task.workflow_execution.ref,
+        process=process,
         workflow=task.workflow_type.ref,
-        events=_events(task),
+        events=events,
         started_event_id=task.started_event_id or 0,
         previous_started_event_id=task.previous_started_event_id or 0,
         next_token=task.next_page_token or None,
@@ -292,7 +305,9 @@ def activity_task(body: bytes, types: Mapping[TypeRef, ActivityType]) -> Activit
     if not task.task_token:
         return None
     if task.workflow_execution is None or task.activity_type is None:
-        raise BackendError(f"Amazon SWF sent an activity task without a process or its type: {show(body, 1_000)}")
+        raise UnreadableTaskError(
+            f"Amazon SWF sent an activity task without a process or its type: {show(body, 1_000)}"
+        )
     kind = types.get(task.activity_type.ref)
     heartbeat, start_to_close = _NOTHING_TOLD if task.input is None else told(task.input)[1]
     if kind is not None:

@@ -226,6 +226,35 @@ async def test_a_task_that_times_out_while_its_pages_are_read_is_none(
     assert "timed out before its history was read" in caplog.text
 
 
+FUTURE = started_event(childPolicy="ADOPT")
+
+
+@pytest.mark.parametrize(
+    ("call", "reply", "words"),
+    [
+        (POLL_DECISION, decision_page(FUTURE), "'order-17' (run run-1): Amazon SWF sent an event that cannot be read"),
+        (POLL_DECISION, decision_page(), "a decision task of process 'order-17' (run run-1) without events"),
+        (POLL_DECISION, {**decision_page(started_event()), "workflowType": None}, "without a process or its type"),
+        (POLL_ACTIVITY, {**ACTIVITY_TASK, "activityType": None}, "without a process or its type"),
+    ],
+)
+async def test_a_task_that_cannot_be_read_is_left_to_time_out(
+    backend: SWFBackend,
+    transport: ScriptedTransport,
+    caplog: pytest.LogCaptureFixture,
+    call: str,
+    reply: dict[str, Any],
+    words: str,
+) -> None:
+    transport.script(call, reply)
+    async with backend:
+        poll = backend.poll_decision_task if call == POLL_DECISION else backend.poll_activity_task
+        assert await poll("default") is None
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert words in record.getMessage()
+
+
 @pytest.mark.parametrize("empty", [{}, {"startedEventId": 0}, {"taskToken": ""}, {"taskToken": None}])
 async def test_an_empty_poll_is_none(backend: SWFBackend, transport: ScriptedTransport, empty: Any) -> None:
     transport.script(POLL_DECISION, empty)
