@@ -3,7 +3,8 @@
 Each activity with a heartbeat timeout has a :class:`Pulse`: an alarm, at a fraction of the timeout after the last
 heartbeat that was sent. So thousands of waiting activities cost an alarm each and no asyncio task. Heartbeats that are
 due go out side by side, up to a limit, oldest first. After a passing fault one is tried again until the timeout would
-have passed; then the service has given up the task, or will.
+have passed; then the service has given up the task, or will. One whose answer is long in coming, perhaps because its
+connection is dead, does not hold up the next.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ logger = logging.getLogger("aioworkflow.worker")
 
 _AT_ONCE = 256
 """Heartbeats that are under way at the same time."""
+
+_MOST_UNANSWERED = 3
+"""Heartbeats of one activity that are under way at the same time."""
 
 _LONGEST = 60.0
 """Seconds between heartbeats where the timeout would allow more; some backends tell of a cancellation only in reply."""
@@ -53,7 +57,17 @@ class Living(Protocol):
 class Pulse:
     """The heartbeats of one activity."""
 
-    __slots__ = ("_alarm", "_alive_until", "_failures", "_heartbeats", "_interval", "_stopped", "_timeout", "living")
+    __slots__ = (
+        "_alarm",
+        "_alive_until",
+        "_failures",
+        "_heartbeats",
+        "_interval",
+        "_stopped",
+        "_timeout",
+        "_unanswered",
+        "living",
+    )
 
     def __init__(self, living: Living, heartbeats: Heartbeats, timeout: float | None, fraction: float) -> None:
         self.living = living
@@ -62,6 +76,7 @@ class Pulse:
         self._interval = _WITHOUT_TIMEOUT if timeout is None else min(max(timeout * fraction, _SHORTEST), _LONGEST)
         self._failures = 0
         self._stopped = False
+        self._unanswered = 0
         now = heartbeats.clock.now()
         self._alive_until = now + self._timeout
         self._alarm = heartbeats.clock.call_at(now + self._interval, self._due)
@@ -78,37 +93,43 @@ class Pulse:
         """Send one heartbeat and set the alarm for the next."""
         if self._stopped:
             return
-        clock = self._heartbeats.clock
+        began = self._heartbeats.clock.now()
+        self._set_alarm(began + self._interval)
+        if self._unanswered < _MOST_UNANSWERED:
+            self._unanswered += 1
+            try:
+                await self._ask(began)
+            finally:
+                self._unanswered -= 1
+
+    async def _ask(self, began: float) -> None:
         living = self.living
         details_json = living.details_json
-        began = clock.now()
         try:
             cancel_requested = await self._heartbeats.backend.heartbeat_activity_task(living.token, details_json)
         except UnknownTaskError:
+            self.stop()
             living.interrupt(Interruption.CLOSED)
-            return
         except BackendUnavailableError as error:
             self._try_again(error)
-            return
         except InvalidRequestError as error:
             if details_json is None:
                 raise
             logger.warning("heartbeat details of %s are left out: %s", living, error)
             if living.details_json == details_json:
                 living.details_json = None
-            next_at = began
+            self._set_alarm(began)
         else:
             self._failures = 0
-            self._alive_until = began + self._timeout
-            next_at = began + self._interval
+            self._alive_until = max(self._alive_until, began + self._timeout)
             if cancel_requested:
                 living.interrupt(Interruption.CANCEL_REQUESTED)
-        self._set_alarm(next_at)
 
     def _try_again(self, error: BackendUnavailableError) -> None:
         now = self._heartbeats.clock.now()
         if now >= self._alive_until:
             logger.error("no heartbeat of %s got through within its timeout; it is given up: %s", self.living, error)
+            self.stop()
             self.living.interrupt(Interruption.CLOSED)
             return
         if not self._failures:
@@ -118,6 +139,7 @@ class Pulse:
 
     def _set_alarm(self, when: float) -> None:
         if not self._stopped:
+            self._alarm.cancel()
             self._alarm = self._heartbeats.clock.call_at(when, self._due)
 
 

@@ -161,6 +161,36 @@ async def test_after_a_fault_that_passed_everything_begins_anew(bench: Bench) ->
     assert living.interruptions == []
 
 
+async def test_a_heartbeat_without_an_answer_does_not_hold_up_the_next(bench: Bench) -> None:
+    living = Living()
+    bench.heartbeats.start(living, 6.0)
+    lost = asyncio.Event()
+    bench.backend.script["heartbeat_activity_task"] += [lost, False, False]
+    await bench.advance(2.0, 2.0, 2.0)
+    assert len(bench.sent) == 3
+    bench.backend.script["heartbeat_activity_task"].append(BackendUnavailableError("away"))
+    await bench.advance(2.0)  # the timeout passed for the first, but not for those behind it
+    lost.set()
+    await settle()
+    assert living.interruptions == []
+    await bench.advance(1.0)  # back-off 1
+    assert len(bench.sent) == 5
+
+
+async def test_only_some_heartbeats_of_an_activity_are_without_an_answer(bench: Bench) -> None:
+    living = Living()
+    bench.heartbeats.start(living, 6.0)
+    gate = asyncio.Event()
+    bench.backend.script["heartbeat_activity_task"] += [gate] * 10
+    await bench.advance(*[2.0] * 8)
+    assert len(bench.sent) == 3
+    gate.set()
+    await settle()
+    await bench.advance(2.0, 2.0)
+    assert len(bench.sent) == 5
+    assert living.interruptions == []
+
+
 async def test_details_that_are_too_large_are_left_out_and_the_heartbeat_is_sent_at_once(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
