@@ -225,7 +225,7 @@ class SWFBackend:
             self._domain, task_list, identity=identity, new_events_only=new_events_only
         )
         return await self._decision_polls.poll(
-            (task_list, identity, new_events_only), lambda: _readable(self._poll_decision, parameters, task_list)
+            (task_list, new_events_only), lambda: _readable(self._poll_decision, parameters, task_list)
         )
 
     async def _poll_decision(self, parameters: encode.Parameters, task_list: str) -> DecisionTask | None:
@@ -283,9 +283,7 @@ class SWFBackend:
         """
         self._check_open()
         parameters = encode.poll_activity_task(self._domain, task_list, identity=identity)
-        return await self._activity_polls.poll(
-            (task_list, identity), lambda: _readable(self._poll_activity, parameters, task_list)
-        )
+        return await self._activity_polls.poll(task_list, lambda: _readable(self._poll_activity, parameters, task_list))
 
     async def _poll_activity(self, parameters: encode.Parameters, task_list: str) -> ActivityTask | None:
         body = await self._calls("PollForActivityTask", parameters, f"task list {task_list!r}", repeat=Repeat.NEVER)

@@ -4,9 +4,10 @@ Amazon SWF goes on with a poll whose caller has gone away, for up to 60 seconds,
 reaches nobody and has to time out (swf-reference 11.2). So a poll in flight is never cancelled: it is an asyncio task
 of its own, and if its caller is cancelled it flies on.
 
-- The next poll with the same arguments takes it over.
-- An activity task that it brings meanwhile is handed back at once: told as aborted because of "worker shutdown", just
-  as workers tell of those that they cannot finish. The decider may schedule it again.
+- The next poll for the same takes it over, whoever makes it: also a worker that comes after one that has failed.
+- A task that it brings meanwhile goes to a caller that waits for the same.
+- Without such a caller an activity task is handed back at once: told as aborted because of "worker shutdown", just as
+  workers tell of those that they cannot finish. The decider may schedule it again.
 - A decision task cannot be handed back: every answer counts as a decision, also an empty one, after which nobody would
   look at the new events. It waits for the next poll, and else times out, and Amazon hands it out again.
 """
@@ -28,14 +29,28 @@ T = TypeVar("T")
 
 
 class _Flight(Generic[T]):
-    """One poll; ``waiter`` is where its caller waits, if it has one."""
+    """One poll; ``caller`` is who waits for what it brings, if there is one."""
 
-    __slots__ = ("key", "task", "waiter")
+    __slots__ = ("caller", "key", "task")
 
     def __init__(self, key: Hashable, task: asyncio.Task[T | None]) -> None:
         self.key = key
         self.task = task
-        self.waiter: asyncio.Future[T | None] | None = None
+        self.caller: _Caller[T] | None = None
+
+
+class _Caller(Generic[T]):
+    """Who waits, at ``waiter``, for what ``flight`` brings."""
+
+    __slots__ = ("flight", "waiter")
+
+    def __init__(self, flight: _Flight[T], waiter: asyncio.Future[T | None]) -> None:
+        self.waiter = waiter
+        self.take(flight)
+
+    def take(self, flight: _Flight[T]) -> None:
+        self.flight = flight
+        flight.caller = self
 
 
 class Polls(Generic[T]):
@@ -59,7 +74,12 @@ class Polls(Generic[T]):
         return len(self._flights)
 
     async def poll(self, key: Hashable, start: Callable[[], Coroutine[Any, Any, T | None]]) -> T | None:
-        """Poll, or take over a poll with the same ``key`` that was left alone; None also when polls are closed."""
+        """Poll, or take over a poll that was left alone; None also when polls are closed.
+
+        Args:
+            key: What the poll is for; only one for the same can be taken over.
+            start: Makes it.
+        """
         loop = asyncio.get_running_loop()
         flight = self._adopt(key)
         if flight is None:
@@ -69,15 +89,17 @@ class Polls(Generic[T]):
         elif flight.task.done():
             return flight.task.result()
         waiter: asyncio.Future[T | None] = loop.create_future()
-        flight.waiter = waiter
+        caller = _Caller(flight, waiter)
         try:
-            return await waiter
+            item = await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
                 waiter.exception()  # it came together with the cancellation, and is seen to below
-            flight.waiter = None
-            self._abandon(flight)
+            caller.flight.caller = None
+            self._abandon(caller.flight)
             raise
+        caller.flight.caller = None  # no cycle for the garbage collector to find
+        return item
 
     async def close(self, seconds: float) -> None:
         """End the waiting of all callers, take in what the polls bring, and hand it back.
@@ -86,9 +108,9 @@ class Polls(Generic[T]):
         """
         self._closing = True
         for flight in self._flights:
-            if flight.waiter is not None and not flight.waiter.done():
-                flight.waiter.set_result(None)
-            flight.waiter = None
+            if flight.caller is not None and not flight.caller.waiter.done():
+                flight.caller.waiter.set_result(None)
+            flight.caller = None
         try:
             async with asyncio.timeout(seconds):
                 await self._settle(lambda: [flight.task for flight in self._flights])
@@ -131,11 +153,11 @@ class Polls(Generic[T]):
 
     def _landed(self, flight: _Flight[T]) -> None:
         self._flights.discard(flight)
-        waiter, task = flight.waiter, flight.task
-        if waiter is None:
+        caller = flight.caller
+        if caller is None:
             self._left_behind(flight)
-        elif not waiter.done():
-            _pass_on(task, waiter)
+        elif not caller.waiter.done():
+            _pass_on(flight.task, caller.waiter)
         # else its caller is being cancelled, and leaves it behind
 
     def _left_behind(self, flight: _Flight[T]) -> None:
@@ -155,7 +177,12 @@ class Polls(Generic[T]):
             self._see_to(flight, item)
 
     def _see_to(self, flight: _Flight[T], item: T) -> None:
-        if self._hand_back is not None:
+        if (caller := self._waiting_for(flight.key)) is not None:
+            caller.flight.caller = None
+            self._orphans.setdefault(flight.key, []).append(caller.flight)
+            caller.take(flight)
+            caller.waiter.set_result(item)
+        elif self._hand_back is not None:
             work = asyncio.get_running_loop().create_task(self._hand_back(item))
             self._handing_back.add(work)
             work.add_done_callback(self._handed_back)
@@ -163,6 +190,13 @@ class Polls(Generic[T]):
             _logger.warning("a poll brought a task after all were told to end; it is left to time out: %s", item)
         else:
             self._orphans.setdefault(flight.key, []).append(flight)
+
+    def _waiting_for(self, key: Hashable) -> _Caller[T] | None:
+        """Return somebody who waits for a poll for the same."""
+        for flight in self._flights:
+            if flight.key == key and flight.caller is not None and not flight.caller.waiter.done():
+                return flight.caller
+        return None
 
     def _handed_back(self, work: asyncio.Task[None]) -> None:
         self._handing_back.discard(work)

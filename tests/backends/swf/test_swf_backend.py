@@ -422,10 +422,10 @@ async def test_the_next_poll_gets_the_decision_task(backend: SWFBackend, transpo
     gate = asyncio.Event()
     transport.script(POLL_DECISION, gate, decision_page(started_event(), scheduled(2), started(3)))
     async with backend:
-        await left_alone(backend.poll_decision_task("default"))
+        await left_alone(backend.poll_decision_task("default", identity="a worker that failed"))
         gate.set()
         await settle()
-        task = await backend.poll_decision_task("default")
+        task = await backend.poll_decision_task("default", identity="the next")
     assert task is not None
     assert len(transport.sent) == 1
 

@@ -112,6 +112,53 @@ async def test_what_cannot_be_handed_back_waits_for_the_next_poll(decisions: Pol
     assert len(service.polls) == 2
 
 
+@pytest.mark.parametrize("kind", ["decisions", "activities"])
+async def test_what_is_left_alone_brings_goes_to_who_waits_for_the_same(
+    request: pytest.FixtureRequest, service: Service, kind: str
+) -> None:
+    polls: Polls[str] = request.getfixturevalue(kind)
+    left = [await polling(polls, service) for _ in range(2)]
+    for poll in left:
+        poll.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    other = await polling(polls, service, "other")
+    following = await polling(polls, service)
+    taken_over = 1
+    service.polls[1 - taken_over].set_result("task")
+    assert await following == "task"
+    assert not other.done()
+    last = await polling(polls, service)
+    service.polls[taken_over].set_result("last task")
+    assert await last == "last task"
+    assert (service.handed_back, len(service.polls)) == ([], 3)
+    service.polls[2].set_result(None)
+    assert await other is None
+
+
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("cancel_first", [True, False])
+async def test_whenever_who_gets_it_then_is_cancelled_the_task_goes_somewhere(
+    activities: Polls[str], service: Service, turns: int, cancel_first: bool
+) -> None:
+    left = [await polling(activities, service) for _ in range(2)]
+    for poll in left:
+        poll.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    poll = await polling(activities, service)
+    acts: list[Callable[[], object]] = [poll.cancel, lambda: service.polls[0].set_result("task")]
+    for act in acts if cancel_first else acts[::-1]:
+        act()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    (outcome,) = await asyncio.gather(poll, return_exceptions=True)
+    await settle()
+    assert (outcome == "task") != (service.handed_back == ["task"])
+    assert activities.in_flight == 1
+    service.polls[1].set_result("other task")
+    await settle()
+    assert service.handed_back[-1] == "other task"
+
+
 async def test_what_can_be_handed_back_is_at_once(activities: Polls[str], service: Service) -> None:
     await abandoned(activities, service)
     service.polls[0].set_result("task")
