@@ -136,11 +136,16 @@ class Runs:
             await self._time.sleep(_LOOK_AGAIN)
 
     async def _latest(self, call: str, parameters: encode.Parameters, process: ProcessRef) -> ProcessRef | None:
-        body = await self._calls(call, {**parameters, **encode.page(1)}, f"process {process}")
-        for info in decode.process_page(body).processes:
-            if info.process.process_id == process.process_id:
-                return info.process
-        return None
+        token: str | None = None
+        while True:
+            body = await self._calls(call, {**parameters, **encode.page(1, token)}, f"process {process}")
+            page = decode.process_page(body)
+            for info in page.processes:
+                if info.process.process_id == process.process_id:
+                    return info.process
+            token = page.next_token
+            if token is None:
+                return None
 
     async def _latest_events(self, run: ProcessRef, after: int) -> list[AnyEvent]:
         found: list[AnyEvent] = []

@@ -101,8 +101,16 @@ class Starter:
             ("ListOpenWorkflowExecutions", encode.open_processes(self._domain, filter)),
             ("ListClosedWorkflowExecutions", encode.closed_processes(self._domain, filter)),
         ):
-            body = await self._calls(call, parameters, f"process {request.process_id!r}")
-            found += decode.process_page(body).processes
+            token: str | None = None
+            while True:
+                body = await self._calls(
+                    call, {**parameters, **encode.page(page_token=token)}, f"process {request.process_id!r}"
+                )
+                page = decode.process_page(body)
+                found += page.processes
+                token = page.next_token
+                if token is None:
+                    break
         return [info for info in found if info.process.process_id == request.process_id]
 
     async def _is_ours(self, info: ProcessInfo, request: StartRequest) -> bool | None:

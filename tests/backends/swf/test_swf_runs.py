@@ -132,6 +132,14 @@ async def test_else_the_latest(transport: ScriptedTransport, runs: Runs) -> None
     assert await runs.find(ProcessRef("order-17")) == RUN
 
 
+async def test_a_page_without_processes_is_not_the_end_of_a_list(transport: ScriptedTransport, runs: Runs) -> None:
+    transport.script(OPEN, {"executionInfos": [], "nextPageToken": "t1"})
+    transport.script(CLOSED, {"nextPageToken": "t2"}, {"executionInfos": [info()], "nextPageToken": "more"})
+    assert await runs.find(ProcessRef("order-17")) == RUN
+    assert [parameters.get("nextPageToken") for parameters in transport.calls(OPEN)] == [None, "t1"]
+    assert [parameters.get("nextPageToken") for parameters in transport.calls(CLOSED)] == [None, "t2"]
+
+
 async def test_else_there_is_none(runs: Runs) -> None:
     with pytest.raises(UnknownProcessError, match="there is no process 'order-17'"):
         await runs.find(ProcessRef("order-17"))

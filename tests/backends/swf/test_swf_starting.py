@@ -82,6 +82,14 @@ async def test_after_a_lost_reply_the_process_is_found(
     assert transport.calls(START) == transport.calls(START)[:1]
 
 
+async def test_it_may_be_on_a_later_page(transport: ScriptedTransport, starter: Starter) -> None:
+    transport.script(START, lost())
+    transport.script(CLOSED, {"executionInfos": [], "nextPageToken": "t"}, listed(closed=True))
+    transport.script(HISTORY, history())
+    assert await starter.start(REQUEST) == ProcessRef("order-17", "ours")
+    assert transport.calls() == [START, OPEN, CLOSED, CLOSED, HISTORY]
+
+
 async def test_if_it_was_not_carried_out_it_is_sent_again(
     transport: ScriptedTransport, starter: Starter, time: ManualTime
 ) -> None:
