@@ -27,7 +27,8 @@ class SWFOptions:
         quotas: Quotas that Amazon has raised (or lowered), by API call as ``"StartWorkflowExecution"``.
         retry_seconds: How long a call is tried again after passing faults, but never beyond the timeout of the task
             that it answers. Workers go on from there.
-        read_timeout: How long the service may be silent before a call, other than a poll, counts as lost.
+        read_timeout: How long the service may be silent before a call, other than a poll, counts as lost. It should be
+            less than ``retry_seconds``, or such a call is not tried again.
         close_seconds: How long closing waits for polls under way, whose tasks would be lost otherwise. A poll lasts 60
             seconds at most.
         sticky_seconds: What workers are told to do about sticky task lists, see
@@ -41,7 +42,7 @@ class SWFOptions:
     quota_share: float | UnsetType | None = UNSET
     quotas: Mapping[str, Quota] = field(default_factory=dict)
     retry_seconds: float = 10.0
-    read_timeout: float = 10.0
+    read_timeout: float = 6.0
     close_seconds: float = 65.0
     sticky_seconds: float | None = 5.0
     wait_seconds: float = 30.0

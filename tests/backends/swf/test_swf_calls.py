@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
+from aioworkflow.backends.swf import SWFOptions
 from aioworkflow.backends.swf.calls import Calls, DoubtfulError, Repeat
 from aioworkflow.backends.swf.throttle import Quota, Throttle
 from aioworkflow.errors import (
@@ -14,7 +16,7 @@ from aioworkflow.errors import (
     UnknownProcessError,
     UnknownTaskError,
 )
-from tests.backends.swf.scripted_swf import ManualTime, ScriptedTransport, calls_on, fault, lost, refused
+from tests.backends.swf.scripted_swf import ManualTime, ScriptedTransport, calls_on, fault, lost, read_timeout, refused
 
 HISTORY, ANSWER, START = "GetWorkflowExecutionHistory", "RespondActivityTaskCompleted", "StartWorkflowExecution"
 HEARTBEAT = "RecordActivityTaskHeartbeat"
@@ -42,6 +44,17 @@ async def test_passing_faults_are_tried_again_with_pauses_that_double(
     transport.script(HISTORY, lost(), refused(), fault("InternalFailure", status=500), b"{}")
     assert await calls_on(transport, time=time)(HISTORY, {}, "x") == b"{}"
     assert time.naps == [0.1, 0.2, 0.4]
+
+
+async def test_a_call_without_a_reply_is_tried_again_too(transport: ScriptedTransport, time: ManualTime) -> None:
+    options = SWFOptions()
+
+    def silence(_: object) -> ReadTimeoutError:
+        time.elapsed += options.read_timeout
+        return read_timeout()
+
+    transport.script(HISTORY, silence, b"{}")
+    assert await calls_on(transport, time=time, retry_seconds=options.retry_seconds)(HISTORY, {}, "x") == b"{}"
 
 
 async def test_pauses_are_longer_after_throttling(transport: ScriptedTransport, time: ManualTime) -> None:
