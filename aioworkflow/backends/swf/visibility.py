@@ -52,7 +52,7 @@ class Visibility:
             token = None
         side, *following = sides
         body = await self._calls(
-            f"List{side.name}WorkflowExecutions", {**side.parameters, **encode.page(page_size, token)}, show(filter)
+            f"List{side.name}WorkflowExecutions", {**side.parameters, **encode.page(page_size, token)}, _named(filter)
         )
         page = decode.process_page(body)
         if page.next_token is not None:
@@ -63,11 +63,11 @@ class Visibility:
         """Return how many there are; see :meth:`aioworkflow.backend.Backend.count_processes`."""
         total = 0
         for side in self._sides(filter):
-            body = await self._calls(f"Count{side.name}WorkflowExecutions", side.parameters, show(filter))
+            body = await self._calls(f"Count{side.name}WorkflowExecutions", side.parameters, _named(filter))
             found = decode.count(body)
             total += found.count
             if found.truncated:
-                _logger.warning("Amazon SWF stopped counting: there are more than %d of %s", total, show(filter))
+                _logger.warning("Amazon SWF stopped counting: there are more than %d of %s", total, _named(filter))
         return total
 
     def _sides(self, filter: ProcessFilter) -> list[_Side]:
@@ -81,6 +81,13 @@ class Visibility:
         if wants_closed:
             sides.append(_Side(_CLOSED, "Closed", encode.closed_processes(self._domain, filter)))
         return sides
+
+
+def _named(filter: ProcessFilter) -> str:
+    """Say which processes are meant; a repr would begin with what is not asked for."""
+    given = {name: getattr(filter, name) for name in filter.__struct_fields__}
+    asked = [f"{name}={show(value)}" for name, value in given.items() if value is not None]
+    return "processes with " + ", ".join(asked) if asked else "all processes"
 
 
 _OPEN, _CLOSED = "o", "c"

@@ -9,9 +9,9 @@ import pytest
 
 from aioworkflow.backend import ProcessFilter
 from aioworkflow.backends.swf.visibility import Visibility
-from aioworkflow.errors import InvalidRequestError
+from aioworkflow.errors import BackendError, InvalidRequestError
 from aioworkflow.types import ProcessStatus
-from tests.backends.swf.scripted_swf import NOW, ScriptedTransport, calls_on
+from tests.backends.swf.scripted_swf import NOW, ScriptedTransport, calls_on, fault
 
 LIST_OPEN, LIST_CLOSED = "ListOpenWorkflowExecutions", "ListClosedWorkflowExecutions"
 COUNT_OPEN, COUNT_CLOSED = "CountOpenWorkflowExecutions", "CountClosedWorkflowExecutions"
@@ -96,6 +96,22 @@ async def test_counts_are_added(
     assert caplog.text == ""
     assert await visibility.count(EVERYTHING) == 43
     assert "there are more than 3 of" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("filter", "words"),
+    [
+        (EVERYTHING, "CountOpenWorkflowExecutions (all processes)"),
+        (ProcessFilter(tag="vip", closed=False), "(processes with tag='vip', closed=False)"),
+    ],
+)
+async def test_errors_say_what_was_looked_for(
+    transport: ScriptedTransport, visibility: Visibility, filter: ProcessFilter, words: str
+) -> None:
+    transport.script(COUNT_OPEN, fault("OperationNotPermittedFault"))
+    with pytest.raises(BackendError) as raised:
+        await visibility.count(filter)
+    assert words in str(raised.value)
 
 
 async def test_what_amazon_cannot_combine_is_said(visibility: Visibility) -> None:
