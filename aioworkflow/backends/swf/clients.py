@@ -9,6 +9,7 @@ itself: botocore would repeat starts and signals whose reply was lost, and polls
 from __future__ import annotations
 
 import functools
+import os
 import platform
 import re
 import socket
@@ -149,14 +150,14 @@ class Clients:
         except (BotoCoreError, ValueError) as error:
             raise InvalidRequestError(
                 f"there is no client for {self._access}: {error} The region comes from the URL, as "
-                "swf://domain?region=eu-west-1, from AWS_REGION or AWS_DEFAULT_REGION, or from ~/.aws/config"
+                "swf://domain?region=eu-west-1, from AWS_DEFAULT_REGION, ~/.aws/config or AWS_REGION"
             ) from error
 
     async def _open(self, life: AsyncExitStack) -> None:
         access = self._access
         session = AioSession(profile=access.profile)
         parsing.install(session)
-        region = access.region or session.get_config_variable("region")
+        region = access.region or session.get_config_variable("region") or os.environ.get("AWS_REGION") or None
         if region is None and access.is_local:
             region = "us-east-1"  # calls are signed for some region, though nobody looks
         for pool in self._pools:

@@ -142,6 +142,18 @@ async def test_region_and_profile_are_found_as_by_all_tools(
     assert "/eu-north-1/swf/" in server.requests[0][1]
 
 
+async def test_the_region_may_stand_where_other_tools_than_botocore_find_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-south-1")
+    clients = Clients(Access(endpoint_url=server.url), read_timeout=5.0)
+    await clients.open()
+    await clients("RespondActivityTaskCompleted", {"taskToken": "t"})
+    await clients.close()
+    assert "/eu-south-1/swf/" in server.requests[0][1]
+
+
 @pytest.mark.parametrize(
     "access",
     [
