@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from aioworkflow.backends.local import committer as committer_module
+from aioworkflow.backends.local import lists as lists_module
 from aioworkflow.decision import (
     CompleteProcessDecision,
     ContinueAsNewDecision,
@@ -144,6 +145,22 @@ async def test_a_poll_that_comes_during_the_commit_gets_the_task(lab: Lab, store
         async with lab.meanwhile(lab.poll_activity):
             hold.release()
     assert store.calls["waiting"] == 0
+
+
+async def test_tasks_of_others_are_not_behind_all_that_are_made_here(
+    lab: Lab, database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backend knows its own tasks by heart, and has to look for those that waited before it came."""
+    monkeypatch.setattr(committer_module, "_HINTS_PER_QUERY", 2)
+    monkeypatch.setattr(lists_module, "_HINTS_PER_LOOK", 2)
+    old = [await lab.start(f"old {number}") for number in range(5)]
+    clock_of(lab).advance(1.0)
+    async with open_lab(MemoryStore(database), like=lab) as late:
+        taken = []
+        for number in range(7):
+            await late.start(f"new {number}")
+            taken.append((await late.poll_decision()).process)
+    assert sorted(taken[:5]) == sorted(old)
 
 
 async def test_a_request_whose_caller_went_away_is_not_carried_out(lab: Lab, store: ScriptedStore) -> None:

@@ -148,13 +148,42 @@ def test_what_the_database_knows_is_learnt(task_list: TaskList) -> None:
 def test_there_are_not_too_many_hints(task_list: TaskList, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists_module, "_MOST_HINTS", 3)
     task_list.learn([waiting(run_id) for run_id in "abc"], complete=True)
-    complete = [task_list.complete]
+    looks = [task_list.must_look]
     task_list.add_hint("d", 5, 0, 0.0)
-    complete.append(task_list.complete)
-    assert hints(task_list) == ["a", "b", "c"]
-    task_list.learn([waiting(run_id) for run_id in "abcd"], complete=True)
-    complete.append(task_list.complete)
-    assert complete == [True, False, False]
+    looks.append(task_list.must_look)
+    task_list.learn([waiting(run_id) for run_id in "abcd"], complete=False)
+    looks.append(task_list.must_look)
+    assert looks == [False, True, False], "the first of all are asked for"
+    assert hints(task_list) == ["a", "b", "c", "d"]
+
+
+def test_the_database_is_asked_again_while_it_may_know_more(
+    task_list: TaskList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists_module, "_HINTS_PER_LOOK", 2)
+
+    def taken_before_a_look() -> int:
+        taken = 0
+        while not task_list.must_look:
+            task_list.take_hint()
+            taken += 1
+        return taken
+
+    for run_id in "abcdefghijklmno":
+        task_list.add_hint(run_id, 5, 0, 0.0)
+    assert taken_before_a_look() == 0, "nobody has asked yet"
+    task_list.learn([waiting("a")], complete=False)
+    assert taken_before_a_look() == 2
+    task_list.learn([waiting(run_id) for run_id in "cde"], complete=False)
+    assert taken_before_a_look() == 3
+    task_list.learn([], complete=True)
+    taken = [(task_list.must_look, task_list.take_hint()) for _ in "fghi"]
+    assert taken == [(False, (run_id, 5)) for run_id in "fghi"], "every task has a hint"
+    task_list.doubt()
+    task_list.doubt()
+    assert taken_before_a_look() == 2
+    task_list.doubt()
+    assert taken_before_a_look() == 0, "a doubt does not put the look off"
 
 
 # --- all lists -----------------------------------------------------------------------------------------------------

@@ -252,7 +252,7 @@ class Committer:
         for task_list in hungry:
             if not task_list.wants_tasks:
                 continue
-            if not task_list.has_hints:
+            if task_list.must_look:
                 wanted = task_list.waiting_polls
                 limit = max(2 * wanted, _HINTS_PER_QUERY)
                 try:
@@ -343,7 +343,7 @@ class Committer:
     def _return(self, waiter: Waiter, feed: Callable[[TaskList], None]) -> None:
         """Let a poll go on waiting."""
         task_list = self._lists.put_back(waiter)
-        task_list.complete = False
+        task_list.doubt()
         feed(task_list)
 
     def _feed_later(self, task_list: TaskList) -> None:

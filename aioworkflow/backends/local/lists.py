@@ -12,7 +12,7 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from ...backend import OnInterrupt
 from ...stores.base import TaskKind, WaitingTask
@@ -22,6 +22,10 @@ __all__ = ["TaskList", "TaskLists", "Waiter"]
 
 _MOST_HINTS = 10_000
 """More waiting tasks than this are left to the database."""
+
+_HINTS_PER_LOOK = 200
+"""While there may be tasks that no hint tells of, so many hints are taken before the database is asked again: tasks
+that it alone knows may be older, or of higher priority."""
 
 
 class Waiter:
@@ -98,7 +102,7 @@ class TaskList:
         unclaimed: Tasks that were started for a poll that then went away; the next poll gets them.
     """
 
-    __slots__ = ("_hints", "_known", "_waiters", "complete", "kind", "name", "unclaimed")
+    __slots__ = ("_hints", "_known", "_sure", "_waiters", "complete", "kind", "name", "unclaimed")
 
     def __init__(self, kind: TaskKind, name: str) -> None:
         self.kind = kind
@@ -108,6 +112,7 @@ class TaskList:
         self._waiters: deque[Waiter] = deque()
         self._hints: list[tuple[int, float, str, int]] = []
         self._known: set[tuple[str, int]] = set()
+        self._sure = 0
 
     def add_waiter(self, waiter: Waiter) -> None:
         """Queue a poll."""
@@ -157,11 +162,27 @@ class TaskList:
         """Whether some waiting task is known."""
         return bool(self._hints)
 
+    @property
+    def must_look(self) -> bool:
+        """Whether the database must be asked which task is the next."""
+        return not self._hints or (not self.complete and self._sure <= 0)
+
+    def doubt(self) -> None:
+        """Note that there may be tasks that no hint tells of."""
+        if self.complete:
+            self.complete = False
+            self._sure = _HINTS_PER_LOOK
+
     def add_hint(self, run_id: str, scheduled_event_id: int, task_priority: int, scheduled_at: float) -> None:
-        """Note that a task waits."""
+        """Note that a task waits. Too many are forgotten, and the database is asked for the first of them."""
         if len(self._hints) >= _MOST_HINTS:
             self.complete = False
-            return
+            self._sure = 0
+            self._hints.clear()
+            self._known.clear()
+        self._add(run_id, scheduled_event_id, task_priority, scheduled_at)
+
+    def _add(self, run_id: str, scheduled_event_id: int, task_priority: int, scheduled_at: float) -> None:
         key = (run_id, scheduled_event_id)
         if key not in self._known:
             self._known.add(key)
@@ -171,15 +192,17 @@ class TaskList:
         """Take the task that is first by priority, then by age (swf-reference 5.8): run id, scheduled event id."""
         if not self._hints:
             return None
+        self._sure -= 1
         _, _, run_id, scheduled_event_id = heapq.heappop(self._hints)
         self._known.discard((run_id, scheduled_event_id))
         return run_id, scheduled_event_id
 
-    def learn(self, tasks: Iterable[WaitingTask], *, complete: bool) -> None:
+    def learn(self, tasks: Sequence[WaitingTask], *, complete: bool) -> None:
         """Add what the database knows."""
         self.complete = complete
+        self._sure = max(len(tasks), _HINTS_PER_LOOK)
         for task in tasks:
-            self.add_hint(task.run_id, task.scheduled_event_id, task.task_priority, task.scheduled_at)
+            self._add(task.run_id, task.scheduled_event_id, task.task_priority, task.scheduled_at)
 
     def end_polls(self) -> None:
         """Let all polls end without a task."""
@@ -231,7 +254,7 @@ class TaskLists:
     def forget_completeness(self) -> None:
         """Somebody else may have added tasks."""
         for task_list in self:
-            task_list.complete = False
+            task_list.doubt()
 
     def end_polls(self) -> None:
         """Let all polls end without a task."""

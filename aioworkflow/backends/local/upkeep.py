@@ -228,7 +228,7 @@ class Upkeep:
         else:
             concerned = [self._lists.get(*place) for place in changes.task_lists if self._lists.has(*place)]
             for task_list in concerned:
-                task_list.complete = False
+                task_list.doubt()
             self._feed(concerned)
         awaited = self._deliveries.awaited_runs
         if changes.closed is None:
