@@ -234,7 +234,7 @@ class Backend(Protocol):
 
         A backend that learns of a cancellation or of the end of the task before the next heartbeat calls
         ``on_interrupt``, from the time when the task is handed out (perhaps before this call returns) until it is
-        closed.
+        closed or handed off.
         """
 
     async def heartbeat_activity_task(self, token: str, details_json: str | None = None) -> bool:

@@ -571,6 +571,18 @@ async def test_who_asks_about_a_task_that_others_closed_holds_it_no_longer(lab: 
         assert local(lab).quiet[1] == 0
 
 
+async def test_who_hands_a_task_off_holds_it_no_longer(lab: Lab, database: MemoryDatabase) -> None:
+    """It may be finished by another OS process, of which this backend would never hear."""
+    told: list[str] = []
+    await lab.begin(lab.schedule("a"))
+    task = await lab.poll_activity(on_interrupt=lambda token, _: told.append(token))
+    await lab.backend.hand_off_activity_task(task.token)
+    assert local(lab).quiet[1] == 0
+    async with open_lab(MemoryStore(database), like=lab) as other:
+        await other.backend.complete_activity_task(task.token, ActivityCompleted())
+    assert told == []
+
+
 async def test_a_refusal_for_another_reason_closes_nothing(lab: Lab) -> None:
     _, task = await lab.begin_activity()
     with pytest.raises(InvalidRequestError):

@@ -234,12 +234,12 @@ class Deliveries:
             self._holders.pop(run_id, None)
 
     def _interrupt(self, pending: PendingRun, run: CachedRun, outcome: Outcome) -> None:
-        """Tell holders of tasks that are canceled or closed, but not those who have just answered themselves."""
+        """Tell the holders of tasks that are canceled or closed, but not who just answered or handed one off."""
         state = run.state
         run_id = state.head.run_id
         holders = self._holders[run_id]
         for operation, _ in pending.operations:
-            if type(operation.request) is CompleteActivityTask:
+            if isinstance(operation.request, CompleteActivityTask | HandOffActivityTask):
                 holders.pop(operation.request.scheduled_event_id, None)
         if state.head.status is not ProcessStatus.OPEN:
             for token, callback in holders.values():
