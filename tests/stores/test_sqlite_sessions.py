@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +66,30 @@ async def test_who_comes_back_after_it_was_ended_has_a_lock_again(store: SQLiteS
     assert lock_files(path) == {"one.lock", "two.lock"}
     await other.close()
     assert await dead(store) == ["two"], "long before its lease runs out"
+
+
+@pytest.mark.parametrize("moment", ["makedirs", "open"])
+async def test_the_directory_may_go_while_a_session_begins(
+    store: SQLiteStore, path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Whoever closes as the last removes it."""
+    directory = path.with_name("test.db-sessions")
+    real = getattr(os, moment)
+    left = 3
+
+    def interrupted(name: str, *args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        if str(directory) in name and left:
+            left -= 1
+            if moment == "makedirs":
+                raise FileExistsError(name)
+            directory.rmdir()
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(os, moment, interrupted)
+    await dead(store)
+    assert left == 0
+    assert lock_files(path) == {"one.lock"}
 
 
 async def test_a_killed_process(store: SQLiteStore, path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import quote
 
 from .database import transaction
@@ -23,6 +24,8 @@ else:
     _CAN_LOCK = True
 
 __all__ = ["Sessions"]
+
+_ATTEMPTS = 100
 
 
 class Sessions:
@@ -64,8 +67,7 @@ class Sessions:
         if not _CAN_LOCK:
             return False
         try:
-            os.makedirs(self._directory, exist_ok=True)
-            file = os.open(self._file(session), os.O_RDWR | os.O_CREAT, 0o666)
+            file = self._make_file(session)
         except OSError:
             return False
         try:
@@ -75,6 +77,14 @@ class Sessions:
             return False
         self._held[session] = file
         return True
+
+    def _make_file(self, session: str) -> int:
+        """Open the file of a session; where another store that closes has just removed the directory, make it again."""
+        for _ in range(_ATTEMPTS):
+            with suppress(FileNotFoundError, FileExistsError):  # the latter where it was there only a moment ago
+                os.makedirs(self._directory, exist_ok=True)
+                return os.open(self._file(session), os.O_RDWR | os.O_CREAT, 0o666)
+        raise FileNotFoundError(self._directory)
 
     def _unlock(self, session: str) -> None:
         file = self._held.pop(session, None)
