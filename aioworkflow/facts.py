@@ -180,8 +180,12 @@ def _child_closed(facts: Facts, event: ChildClosedEvent) -> None:
     initiated = facts.history[event.initiated_event_id - 1]
     assert isinstance(initiated, StartChildProcessInitiatedEvent)
     facts.closed_children[initiated.event_id] = event
-    if facts.open_children.get(initiated.process_id) is initiated:
-        del facts.open_children[initiated.process_id]
+    process_id = initiated.process_id
+    if facts.open_children.get(process_id) is initiated:
+        del facts.open_children[process_id]
+        latest = facts.children[process_id]
+        if latest.event_id not in facts.closed_children:  # the id is free now, so this one may start after all
+            facts.open_children[process_id] = latest
 
 
 def _child_refused(facts: Facts, event: StartChildProcessFailedEvent) -> None:

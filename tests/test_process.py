@@ -521,6 +521,21 @@ def test_a_second_child_with_the_id_of_an_open_one_does_not_hide_it() -> None:
     assert isinstance(process.closing_of(initiated), StartChildProcessFailedEvent)
 
 
+def test_a_second_child_that_is_about_to_start_is_open_when_the_first_has_ended() -> None:
+    history = History()
+    history.decide()
+    first = history.initiate_child("child")
+    history.start_child("child", first)
+    history.decide()
+    second = history.initiate_child("child")
+    history.close_child(ChildProcessCompletedEvent, "child", first)
+    process = history.process()
+    assert process.open_children["child"].event_id == second
+    assert not process.is_idle
+    history.close_child(ChildProcessCompletedEvent, "child", second)
+    assert history.process().is_idle
+
+
 def test_a_second_child_that_starts_after_the_first_ended_is_open() -> None:
     history = History()
     history.decide()
