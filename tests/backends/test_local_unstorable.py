@@ -1,17 +1,24 @@
-"""A value that the store has no form for: the request that brought it fails, the others are carried out."""
+"""A value that the store has no form for, or a run that it cannot read: the request that brought it, or asked for it,
+fails; the others are carried out.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from aioworkflow.backend import StartRequest
-from aioworkflow.backends.local import LocalBackend
+from aioworkflow.backends.local import LocalBackend, LocalOptions
+from aioworkflow.errors import StoreError
 from aioworkflow.stores.base import Group
 from aioworkflow.stores.memory import MemoryStore
+from aioworkflow.stores.sqlite import SQLiteStore
 from aioworkflow.types import ChildPolicy, ProcessRef, TypeRef, WorkflowType
 
 WORKFLOW = WorkflowType(
@@ -63,3 +70,40 @@ async def test_alone_in_its_group() -> None:
         with pytest.raises(TypeError, match="no form for poison"):
             await backend.signal_process(ProcessRef("a"), "poison")
         await backend.signal_process(ProcessRef("a"), "fine")
+
+
+# --- what cannot be read ---------------------------------------------------------------------------------------------
+
+
+async def damaged(path: Path) -> None:
+    """Make two processes, and damage the record of the first."""
+    async with LocalBackend(SQLiteStore(path)) as backend:
+        await backend.register_workflow(WORKFLOW)
+        for name in ("bad", "good"):
+            await backend.start_process(StartRequest(process_id=name, workflow=TypeRef("W")))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE state SET head = replace(head, 'TERMINATE', 'EXPLODE') WHERE id = 1")
+
+
+async def test_a_damaged_run_harms_no_other(tmp_path: Path) -> None:
+    await damaged(tmp_path / "test.db")
+    async with LocalBackend(SQLiteStore(tmp_path / "test.db")) as backend:
+        answers = await asyncio.gather(
+            backend.signal_process(ProcessRef("bad"), "one"),
+            backend.signal_process(ProcessRef("good"), "two"),
+            return_exceptions=True,
+        )
+        assert [type(answer) for answer in answers] == [StoreError, type(None)]
+        assert "a record in it is damaged, or was written by a newer aioworkflow" in str(answers[0])
+
+
+async def test_a_damaged_run_does_not_keep_tasks_from_polls(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    await damaged(tmp_path / "test.db")
+    async with LocalBackend(SQLiteStore(tmp_path / "test.db"), LocalOptions(poll_seconds=30.0)) as backend:
+        polls = [asyncio.create_task(backend.poll_decision_task("default")) for _ in range(2)]
+        done, waiting = await asyncio.wait(polls, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        task = done.pop().result()
+        assert task is not None
+        assert task.process.process_id == "good"
+        assert len(waiting) == 1
+    assert "cannot be handed out: the database" in caplog.text

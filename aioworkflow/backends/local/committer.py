@@ -13,7 +13,14 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...errors import AioworkflowError, BackendClosedError, BackendError, UnknownResourceError
+from ...errors import (
+    AioworkflowError,
+    BackendClosedError,
+    BackendError,
+    BackendUnavailableError,
+    StoreError,
+    UnknownResourceError,
+)
 from ...machine.requests import (
     CompleteDecisionTask,
     Message,
@@ -146,9 +153,14 @@ class Committer:
         try:
             latest = await self._load(operations)
         except Exception as error:
+            if len(operations) > 1 and not isinstance(error, BackendUnavailableError | BackendClosedError):
+                # One run that is damaged harms no other.
+                return [again for operation in operations for again in await self._attempt([operation])]
             if not isinstance(error, BackendError):
                 _logger.error("runs could not be read; this is a bug in aioworkflow", exc_info=error)
             for operation in operations:
+                if operation.waiter is not None and isinstance(error, StoreError):
+                    _logger.warning("a task of run %s cannot be handed out: %s", operation.process.run_id, error)
                 self._give_up(operation, error)
                 self.unsure |= operation.message is not None
             for handovers in self._doubts.values():

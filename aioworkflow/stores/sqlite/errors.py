@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from ...errors import BackendUnavailableError, InvalidRequestError, StoreError
 
 __all__ = ["is_busy", "translated"]
@@ -40,6 +42,10 @@ def translated(path: str) -> Iterator[None]:
         yield
     except (UnicodeEncodeError, OverflowError) as error:
         raise InvalidRequestError(f"the database {path} cannot hold such a value: {error}") from error
+    except msgspec.DecodeError as error:
+        raise StoreError(
+            f"the database {path}: a record in it is damaged, or was written by a newer aioworkflow ({error})"
+        ) from error
     except sqlite3.Error as error:
         if is_busy(error):
             raise BackendUnavailableError(
