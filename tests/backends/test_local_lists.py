@@ -227,6 +227,21 @@ async def test_a_poll_that_is_put_back_ends_in_time_too() -> None:
         assert await only.future is None
 
 
+async def test_a_poll_that_is_put_back_late_does_not_wait_for_the_others() -> None:
+    lists = TaskLists(1000.0)
+    old, young = waiter(), waiter("other")
+    old.since -= 999.999
+    old.claimed = True
+    lists.add_waiter(lists.get(young.kind, "other"), young)
+    lists.put_back(old)
+    async with asyncio.timeout(20):
+        assert await old.future is None
+    assert not young.future.done()
+    assert lists._timer is not None
+    assert lists._timer.when() == young.since + 1000.0
+    lists.end_polls()
+
+
 async def test_younger_polls_wait_longer() -> None:
     lists = TaskLists(0.001)
     old, young = waiter(), waiter()

@@ -242,13 +242,14 @@ class TaskLists:
     def add_waiter(self, task_list: TaskList, waiter: Waiter) -> None:
         """Queue a poll, and see to it that it ends in time. One timer serves all polls, which come and go fast."""
         task_list.add_waiter(waiter)
-        self._set_timer()
+        if self._timer is None:
+            self._set_timer(waiter)
 
     def put_back(self, waiter: Waiter) -> TaskList:
         """Let a poll that was claimed go on waiting, at the front; return its list."""
         task_list = self.get(waiter.kind, waiter.task_list)
         task_list.put_back(waiter)
-        self._set_timer()
+        self._set_timer(waiter)
         return task_list
 
     def forget_completeness(self) -> None:
@@ -264,9 +265,14 @@ class TaskLists:
         for task_list in self:
             task_list.end_polls()
 
-    def _set_timer(self) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._poll_seconds, self._expire_polls)
+    def _set_timer(self, waiter: Waiter) -> None:
+        """See to it that the time of a poll ends; one that was claimed meanwhile may be older than all that wait."""
+        end = waiter.since + self._poll_seconds
+        if self._timer is not None:
+            if self._timer.when() <= end:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(end, self._expire_polls)
 
     def _expire_polls(self) -> None:
         loop = asyncio.get_running_loop()
