@@ -43,7 +43,7 @@ from aioworkflow.stores.base import TaskKind
 from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
 from aioworkflow.testing.conformance.backend.expect import every, kinds, one
 from aioworkflow.testing.conformance.backend.lab import Lab
-from aioworkflow.types import ProcessRef, ProcessStatus
+from aioworkflow.types import ProcessRef, ProcessStatus, TypeRef
 from tests.backends.labs import Poll, clock_of, event_names, local, open_lab
 from tests.backends.scripted_store import ScriptedStore
 
@@ -591,6 +591,16 @@ async def test_types_that_others_registered_are_asked_for(lab: Lab, other: Lab) 
     activity = await other.add_activity("new")
     await lab.begin(lab.schedule(activity=activity))
     assert (await lab.poll_activity()).activity == activity
+
+
+async def test_a_version_that_others_registered_is_asked_for(lab: Lab, other: Lab) -> None:
+    """As when a new version of a program takes over: the old one may continue its processes as the new one."""
+    process = await lab.start()
+    task = await lab.poll_decision()
+    new = await other.add_workflow(TypeRef(lab.workflow.name, "2"))
+    await lab.answer(task, ContinueAsNewDecision(workflow_version="2"))
+    assert (await lab.backend.process_info(process)).status is ProcessStatus.CONTINUED_AS_NEW
+    assert (await lab.backend.process_info(ProcessRef(process.process_id))).workflow == new
 
 
 @pytest.mark.usefixtures("little_rest")

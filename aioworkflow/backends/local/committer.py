@@ -243,8 +243,6 @@ class Committer:
                 type(request) is not StartProcess or operation.attempts
             ):
                 unresolved[process.process_id] = None
-            if type(request) is CompleteDecisionTask and self._registry.lacks_types(request.decisions):
-                await self._registry.refresh()
         latest = await self._store.resolve(list(unresolved)) if unresolved else {}
         wanted.update((run_id, None) for run_id in latest.values() if run_id not in runs)
         if wanted:
@@ -256,7 +254,16 @@ class Committer:
                 if (handovers := self._doubts.pop(stored.head.run_id, None)) is not None:
                     self._settle_doubt(run, handovers)
             self._doubts.clear()
+        for operation in operations:
+            if type(operation.request) is CompleteDecisionTask:
+                await self._learn_types(operation.request, operation.process.run_id)
         return latest
+
+    async def _learn_types(self, request: CompleteDecisionTask, run_id: str) -> None:
+        """Ask for the types that a decision names, where they are not known here."""
+        run = self._runs.get(run_id)
+        if self._registry.lacks_types(request.decisions, None if run is None else run.state.head.workflow):
+            await self._registry.refresh()
 
     async def _feed_lists(self) -> None:
         """Claim known waiting tasks for the polls that wait for them."""

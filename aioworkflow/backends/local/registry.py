@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...checks import DESCRIPTION_LIMIT, check_setting, check_text, show
-from ...decision import Decision, ScheduleActivityDecision, StartChildProcessDecision
+from ...decision import ContinueAsNewDecision, Decision, ScheduleActivityDecision, StartChildProcessDecision
 from ...errors import InvalidRequestError
 from ...machine.handle import Environment
 from ...machine.limits import Limits
@@ -52,15 +52,25 @@ class Registry:
             self._registrations += 1
             self._add(registered)
 
-    def lacks_types(self, decisions: Sequence[Decision]) -> bool:
-        """Tell whether a decision names a type that is not known here (another OS process may have registered it)."""
+    def lacks_types(self, decisions: Sequence[Decision], workflow: TypeRef | None = None) -> bool:
+        """Tell whether a decision names a type that is not known here (another OS process may have registered it).
+
+        Args:
+            decisions: Of one answer.
+            workflow: That of the run, for which it continues as new.
+        """
         try:
             for decision in decisions:
                 if type(decision) is ScheduleActivityDecision:
                     if decision.activity not in self._activities:
                         return True
-                elif type(decision) is StartChildProcessDecision and decision.workflow not in self._workflows:
-                    return True
+                elif type(decision) is StartChildProcessDecision:
+                    if decision.workflow not in self._workflows:
+                        return True
+                elif type(decision) is ContinueAsNewDecision and workflow is not None:
+                    version = decision.workflow_version or workflow.version
+                    if TypeRef(workflow.name, version) not in self._workflows:
+                        return True
         except TypeError:
             pass  # what cannot be hashed names nothing; the rules will refuse it
         return False
