@@ -99,6 +99,9 @@ class _Observable(Protocol):
     @property
     def quiet(self) -> tuple[int, int]: ...
 
+    @property
+    def is_busy(self) -> bool: ...
+
 
 @asynccontextmanager
 async def idle_time_passes(
@@ -109,7 +112,8 @@ async def idle_time_passes(
     Args:
         clock: The clock of the backend.
         backend: A local backend.
-        idle_seconds: Real time without any request to the backend that counts as "nothing goes on".
+        idle_seconds: Real time without any request to the backend, and with none being carried out, that counts as
+            "nothing goes on".
         patience_seconds: The same while activities are being executed, which may be busy with something that the
             backend does not see. Must be longer than any real work that the activities under test do between requests.
     """
@@ -118,7 +122,9 @@ async def idle_time_passes(
         while True:
             before, outstanding = backend.quiet
             await anyio.sleep(patience_seconds if outstanding else idle_seconds)
-            if backend.quiet == (before, outstanding) and (when := clock.next_alarm) is not None:
+            if backend.is_busy or backend.quiet != (before, outstanding):
+                continue
+            if (when := clock.next_alarm) is not None:
                 clock.advance_to(when)
 
     async with anyio.create_task_group() as tasks:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import anyio
 import pytest
 
@@ -13,6 +15,7 @@ from aioworkflow.event import ActivityTimedOutEvent, TimerFiredEvent
 from aioworkflow.stores.memory import MemoryStore
 from aioworkflow.testing import ManualClock, idle_time_passes
 from aioworkflow.types import ActivityType, ChildPolicy, ProcessRef, TypeRef, WorkflowType
+from tests.backends.scripted_store import ScriptedStore
 
 DAY = 86_400.0
 WORKFLOW = WorkflowType(
@@ -137,6 +140,26 @@ async def test_time_passes_while_an_activity_hangs() -> None:
         assert clock.now() == begun + DAY
         with pytest.raises(LookupError):
             await backend.complete_activity_task(task.token, ActivityCompleted(1))
+
+
+async def test_no_time_passes_while_something_is_being_saved() -> None:
+    clock = ManualClock()
+    store = ScriptedStore(MemoryStore())
+    rung = anyio.Event()
+    async with LocalBackend(store, clock=clock) as backend:
+        await backend.register_workflow(WORKFLOW)
+        hold = store.hold("commit")
+        start = asyncio.create_task(backend.start_process(StartRequest(process_id="p", workflow=TypeRef("W"))))
+        await hold.reached.wait()
+        clock.call_at(clock.now() + DAY, rung.set)
+        async with idle_time_passes(clock, backend, idle_seconds=0.0):
+            for _ in range(50):
+                await anyio.lowlevel.checkpoint()
+            assert not rung.is_set()
+            hold.release()
+            await start
+            with anyio.fail_after(20):
+                await rung.wait()
 
 
 async def test_stops_with_its_block() -> None:

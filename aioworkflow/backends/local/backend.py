@@ -234,6 +234,11 @@ class LocalBackend:
         """Tell how many requests were made so far, and how many activities are out; what a manual clock goes by."""
         return self._committer.submitted + self._committer.busy, self._deliveries.outstanding
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether requests are being carried out, however long the database takes for it."""
+        return self._committer.busy
+
     # --- types and processes -----------------------------------------------------------------------------------------
 
     async def register_workflow(self, workflow: WorkflowType) -> None:
