@@ -10,7 +10,7 @@ from ..event import (
 )
 from ..types import TimeoutType
 from .requests import FireDeadlines, ReleaseTasks
-from .state import OpenActivity, OpenTimer, deadline
+from .state import OpenActivity, OpenTimer, StartedDecision, deadline
 from .transition import Transition
 
 __all__ = ["fire_deadlines", "release_tasks"]
@@ -32,11 +32,7 @@ def release_tasks(transition: Transition, request: ReleaseTasks) -> None:
 
     An activity that should have heartbeated missed its heartbeat; anything else was not closed in time.
     """
-    held = [
-        item
-        for item in transition.state.items.values()
-        if type(item) is OpenActivity and item.session == request.session
-    ]
+    held = [item for item in transition.state.items.values() if type(item) is OpenActivity and _is_meant(item, request)]
     held.sort(key=lambda item: item.event_id)  # a store has no order of them
     for item in held:
         if not transition.is_open:
@@ -45,8 +41,12 @@ def release_tasks(transition: Transition, request: ReleaseTasks) -> None:
         _time_out_activity(transition, item, missed)
         transition.enforce_event_limit()
     started = transition.head.started
-    if started is not None and started.session == request.session:
+    if started is not None and _is_meant(started, request):
         _time_out_started_decision(transition)
+
+
+def _is_meant(task: OpenActivity | StartedDecision, request: ReleaseTasks) -> bool:
+    return task.session == request.session and request.started_event_id in (0, task.started_event_id)
 
 
 def _fire(transition: Transition, event_id: int) -> None:

@@ -215,9 +215,15 @@ class FireDeadlines(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ReleaseTasks(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Time out the tasks that a dead session held."""
+    """Time out the tasks that a dead session held, or one task that nobody in a session looks after.
+
+    Attributes:
+        session: It.
+        started_event_id: Of the one task; 0 for all.
+    """
 
     session: str
+    started_event_id: int = 0
 
 
 Request = (

@@ -19,8 +19,9 @@ from aioworkflow.decision import (
     SignalProcessDecision,
 )
 from aioworkflow.errors import BackendClosedError, BackendUnavailableError, InvalidRequestError, UnknownTaskError
-from aioworkflow.event import AnyEvent, DecisionStartedEvent, SignalProcessFailedEvent
+from aioworkflow.event import ActivityTimedOutEvent, AnyEvent, DecisionStartedEvent, SignalProcessFailedEvent
 from aioworkflow.result import ActivityAborted, ActivityCompleted
+from aioworkflow.stores.base import TaskKind
 from aioworkflow.stores.memory import MemoryDatabase, MemoryStore
 from aioworkflow.task import ActivityTask, DecisionTask
 from aioworkflow.testing.conformance.backend.expect import kinds, one
@@ -112,6 +113,60 @@ async def test_the_task_of_a_poll_that_went_away_goes_to_one_that_waits(lab: Lab
     hold.release()
     await answer
     assert (await other).process == process
+
+
+@pytest.fixture
+def soon_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries_module, "_UNCLAIMED_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("soon_given_up")
+async def test_an_activity_that_nobody_here_polls_for_any_more_has_lost_its_worker(
+    lab: Lab, store: ScriptedStore, database: MemoryDatabase
+) -> None:
+    """Else it would be held for as long as this backend lives, by nobody."""
+    _, process = await cancelled_activity_poll(lab, store)
+    async with open_lab(MemoryStore(database), like=lab) as other:
+        assert (await other.poll_decision()).process == process
+        one(await other.history(process), ActivityTimedOutEvent)
+
+
+@pytest.mark.usefixtures("soon_given_up")
+async def test_a_decision_that_nobody_here_polls_for_any_more_goes_to_others(
+    lab: Lab, store: ScriptedStore, database: MemoryDatabase
+) -> None:
+    process = await cancelled_decision_poll(lab, store)
+    async with open_lab(MemoryStore(database), like=lab) as other:
+        task = await other.poll_decision()
+        assert (task.process, task.attempt) == (process, 2)
+
+
+def give_up(lab: Lab) -> None:
+    """Let the time pass for which a task waits for another poll."""
+    backend = local(lab)
+    task_list = backend._lists.get(TaskKind.ACTIVITY, lab.activities)
+    (task,) = task_list.unclaimed
+    backend._deliveries._give_up_unclaimed(task_list, task)
+
+
+async def test_giving_a_task_up_goes_on_when_the_database_is_back(
+    lab: Lab, store: ScriptedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, process = await cancelled_activity_poll(lab, store)
+    store.fail("commit", AWAY)
+    give_up(lab)
+    assert (await lab.poll_decision()).process == process
+    assert "could not be seen to" in caplog.text
+
+
+async def test_a_task_whose_run_is_gone_need_not_be_given_up(
+    lab: Lab, store: ScriptedStore, database: MemoryDatabase
+) -> None:
+    await cancelled_activity_poll(lab, store)
+    database.runs.clear()
+    give_up(lab)
+    following = await lab.start("following")
+    assert (await lab.poll_decision()).process == following
 
 
 @pytest.mark.parametrize("turns", range(6))

@@ -307,6 +307,25 @@ def test_a_dead_session_loses_its_tasks() -> None:
     assert run.release("dead").events == []
 
 
+def test_one_task_of_a_session_is_released() -> None:
+    run = World().start()
+    run.decide(*[ScheduleActivityDecision("Work", id=id) for id in ("mine", "lost")], StartTimerDecision(0, id="t"))
+    for activity_id in ("mine", "lost"):
+        run.take_activity(activity_id, session="s")
+    lost = run.head.last_event_id
+    run.pass_time(0)
+    run.take_decision(session="s")
+    decision = run.head.last_event_id
+    run.news()
+    assert run.release("another", lost).events == []
+    run.release("s", lost)
+    assert run.news() == ["ActivityTimedOut", "DecisionScheduled"]
+    assert list(run.state.activities) == ["mine"]
+    run.release("s", decision)
+    assert run.news() == ["DecisionTimedOut"]
+    assert run.release("s", decision).events == []
+
+
 def test_a_session_that_holds_nothing_loses_nothing() -> None:
     run = run_with(taken_after=0.0)
     run.ask(SignalProcess(signal="s"))

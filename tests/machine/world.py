@@ -224,8 +224,8 @@ class Run:
         self.world.now += seconds
         return self.ask(FireDeadlines())
 
-    def release(self, session: str) -> Outcome:
-        return self.ask(ReleaseTasks(session=session))
+    def release(self, session: str, started_event_id: int = 0) -> Outcome:
+        return self.ask(ReleaseTasks(session=session, started_event_id=started_event_id))
 
     # --- decision tasks ---
 

@@ -91,6 +91,7 @@ class LocalBackend:
         self._runs = RunCache(self._options.cached_runs)
         self._deliveries = Deliveries(
             store,
+            session=self._session,
             runs=self._runs,
             lists=self._lists,
             enqueue=lambda operation: self._committer.enqueue(operation),

@@ -16,11 +16,11 @@ from ...backend import Interruption, OnInterrupt
 from ...errors import AioworkflowError, BackendError, StoreError, UnknownTaskError
 from ...event import ActivityScheduledEvent, AnyEvent
 from ...machine.handle import Outcome
-from ...machine.requests import CompleteActivityTask, HandOffActivityTask, HeartbeatActivityTask
+from ...machine.requests import CompleteActivityTask, HandOffActivityTask, HeartbeatActivityTask, ReleaseTasks
 from ...machine.state import OpenActivity
 from ...stores.base import Store, TaskKind
 from ...task import ActivityTask, DecisionTask
-from ...types import ProcessStatus
+from ...types import ProcessRef, ProcessStatus
 from .batch import Handover, Operation, PendingRun
 from .lists import TaskList, TaskLists, Waiter
 from .runs import CachedRun, RunCache
@@ -31,6 +31,9 @@ __all__ = ["Deliveries"]
 _logger = logging.getLogger("aioworkflow.local")
 
 T = TypeVar("T")
+
+_UNCLAIMED_SECONDS = 5.0
+"""A started task whose poll went away waits so long for another poll of this backend."""
 
 _Holder = tuple[str, OnInterrupt | None]
 """The token of a task that is out, and what tells its holder that it has ended."""
@@ -43,6 +46,7 @@ class Deliveries:
         self,
         store: Store,
         *,
+        session: str,
         runs: RunCache,
         lists: TaskLists,
         enqueue: Callable[[Operation], None],
@@ -51,6 +55,7 @@ class Deliveries:
         spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
     ) -> None:
         self._store = store
+        self._session = session
         self._runs = runs
         self._lists = lists
         self._enqueue = enqueue
@@ -120,19 +125,22 @@ class Deliveries:
                 future.set_result(event)
 
     def end(self, error: BaseException) -> None:
-        """Fail everybody who still waits for the end of a run."""
+        """Fail everybody who still waits for the end of a run, and forget what waits for polls."""
         for futures in self._closings.values():
             for future in futures:
                 if not future.done():
                     future.set_exception(error)
         self._closings.clear()
+        for task_list in self._lists:
+            task_list.unclaimed.clear()
 
     def offer(self, kind: TaskKind, name: str, task: ActivityTask | DecisionTask) -> None:
-        """Give a started task to a poll; if none waits, the next one gets it."""
+        """Give a started task to a poll; if none waits, the next one gets it, unless that is long in coming."""
         task_list = self._lists.get(kind, name)
         waiter = task_list.claim_waiter()
         if waiter is None:
             task_list.unclaimed.append(task)
+            asyncio.get_running_loop().call_later(_UNCLAIMED_SECONDS, self._give_up_unclaimed, task_list, task)
         else:
             self._pass_on(waiter, task)
 
@@ -165,6 +173,26 @@ class Deliveries:
                 holders = self._holders[task.process.run_id] = {}
             holders[task.scheduled_event_id] = (task.token, waiter.on_interrupt)
         waiter.future.set_result(task)
+
+    def _give_up_unclaimed(self, task_list: TaskList, task: ActivityTask | DecisionTask) -> None:
+        """Nobody here polls any more: the task ends as it does when a worker dies, for others may be waiting for it."""
+        if any(unclaimed is task for unclaimed in task_list.unclaimed):
+            task_list.unclaimed.remove(task)
+            self._spawn(lambda: self._release(task))
+
+    async def _release(self, task: ActivityTask | DecisionTask) -> None:
+        run_id = task.process.run_id
+        request = ReleaseTasks(session=self._session, started_event_id=task.started_event_id)
+
+        def ask() -> asyncio.Future[None]:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._enqueue(Operation(request, ProcessRef("", run_id), future=future))
+            return future
+
+        try:
+            await self._insist(ask, run_id)
+        except Exception as error:  # the run is gone, or there is a fault, which has been logged
+            _logger.debug("a task that nobody takes was not released: %s", error)
 
     def await_again(self, waiter: Waiter, task_list: TaskList) -> bool:
         """Let a poll that was cancelled wait for what is on its way to it all the same; tell whether anything is."""
@@ -375,14 +403,14 @@ class Deliveries:
         raise StoreError(f"the history of run {run_id} ends after event {after}, where it should go on")
 
     async def _insist(self, read: Callable[[], Awaitable[T]], run_id: str) -> T:
-        """Read something, however long the database is away: the task that needs it is started already."""
+        """Ask the database for something, however long it is away: the task that needs it is started already."""
         delays = itertools.chain((0.05, 0.1, 0.2, 0.5), itertools.repeat(1.0))
         while True:
             try:
                 return await read()
             except BackendError as error:
                 delay = next(delays)
-                _logger.warning("run %s could not be read, trying again in %s s: %s", run_id, delay, error)
+                _logger.warning("run %s could not be seen to, trying again in %s s: %s", run_id, delay, error)
                 await anyio.sleep(delay)
 
 

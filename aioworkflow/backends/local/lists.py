@@ -99,7 +99,7 @@ class TaskList:
 
     Attributes:
         complete: Whether every task that waits in the database has a hint here.
-        unclaimed: Tasks that were started for a poll that then went away; the next poll gets them.
+        unclaimed: Tasks that were started for a poll that then went away; the next poll gets them, if it comes soon.
     """
 
     __slots__ = ("_hints", "_known", "_sure", "_waiters", "complete", "kind", "name", "unclaimed")
