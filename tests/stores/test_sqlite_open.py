@@ -162,7 +162,7 @@ async def test_a_file_in_place_of_the_directory(path: Path) -> None:
     assert "its directory does not exist" in await refusal(path / "test.db")
 
 
-@pytest.mark.parametrize("content", [b"hello", b"not a database, " * 1000, b"\0" * 100])
+@pytest.mark.parametrize("content", [b"1", b"hello", b"not a database, " * 1000, b"\0" * 100])
 async def test_no_database(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert "it is not an SQLite database" in await refusal(path)

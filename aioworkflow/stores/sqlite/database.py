@@ -53,6 +53,8 @@ def connect(path: str) -> sqlite3.Connection:
         raise StoreError(f"the database {path}: its directory does not exist; make {directory} first")
     if os.path.isdir(path):
         raise StoreError(f"the database {path}: it is a directory; give the path of a file in it")
+    if os.path.isfile(path) and os.path.getsize(path) == 1:  # which SQLite takes for none
+        raise StoreError(f"the database {path}: it is not an SQLite database; it was left as it is, give another path")
     # No busy timeout: SQLite would wait in steps that grow to a tenth of a second. The store itself tries again.
     return sqlite3.connect(path, timeout=0, isolation_level=None, cached_statements=256)
 
