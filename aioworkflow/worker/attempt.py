@@ -15,7 +15,7 @@ from contextvars import Token
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
-from ..activity import ActivityContext, activity_context
+from ..activity import ActivityContext, ActivityFailed, activity_context
 from ..backend import Interruption
 from ..payload import encode
 from ..task import ActivityTask
@@ -234,9 +234,16 @@ class Attempt:
         return True
 
     def execute_in_thread(self, execute: Callable[[ActivityTask, Attempt], Any]) -> Any:
-        """Call ``execute``, unless the attempt was stopped while it waited for a thread."""
+        """Call ``execute``, unless the attempt was stopped while it waited for a thread.
+
+        What in the main thread ends the program, as ``sys.exit()`` does, is a failure here: no signal is handled in
+        this thread, so it was the activity's own, and it must not stop the event loop in which it is awaited.
+        """
         self._raise_if_pending()
-        return execute(self.task, self)
+        try:
+            return execute(self.task, self)
+        except (SystemExit, KeyboardInterrupt) as error:
+            return ActivityFailed(error)
 
     async def back_in_loop(self, work: Awaitable[T]) -> T:
         """Await what the thread has returned; from here on it can be cancelled."""

@@ -384,6 +384,22 @@ async def test_a_plain_function_that_raises_fails(backend: ScriptedBackend) -> N
     assert result.reason == "KeyError: 'k'"
 
 
+@pytest.mark.parametrize("error", [SystemExit(2), KeyboardInterrupt()])
+async def test_a_plain_function_that_would_end_the_program_fails(
+    backend: ScriptedBackend, error: BaseException
+) -> None:
+    @activity
+    def plain() -> None:
+        raise error
+
+    task = activity_task("plain")
+    backend.give(task)
+    async with working(backend, activities=[plain]):
+        result = await backend.result(task.token)
+    assert isinstance(result, ActivityFailed)
+    assert result.details["type"] == type(error).__qualname__
+
+
 async def test_no_more_threads_than_allowed(backend: ScriptedBackend) -> None:
     running: list[int] = []
     most = 0
