@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from aioworkflow.activity import Activity, ActivityAborted, ActivityCompleted
-from aioworkflow.errors import StoreError
+from aioworkflow.errors import InvalidRequestError, StoreError
 from aioworkflow.worker import WorkerOptions, run_worker
 from tests.worker.scripted import ScriptedBackend, activity_task, settle
 
@@ -91,3 +91,31 @@ async def test_what_breaks_the_worker_comes_out_and_signals_are_as_before() -> N
     backend.give(StoreError("the disk is full"))
     with pytest.raises(StoreError, match="the disk is full"):
         await run_worker(backend, activities=[Waiting])
+
+
+async def test_signals_are_meant_for_all_workers_whichever_ends_first() -> None:
+    backends, acts = [ScriptedBackend(), ScriptedBackend()], [Waiting(), Waiting()]
+    running = []
+    for backend, act in zip(backends, acts, strict=True):
+        backend.give(activity_task("Waiting"))
+        running.append(asyncio.create_task(run_worker(backend, activities=[act])))
+        await act.began.wait()
+        await backend.until(backend.waiting)
+    os.kill(os.getpid(), signal.SIGTERM)
+    for backend, task in zip(backends, running, strict=True):
+        await arrived(task, backend)
+    acts[0].goes_on.set()
+    await running[0]
+    assert not running[1].done()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running[1]
+    assert backends[0].told("complete_activity_task") == [ActivityCompleted("done")]
+    assert backends[1].told("complete_activity_task") == [ActivityAborted("worker shutdown")]
+
+
+async def test_in_another_thread_there_are_no_signals() -> None:
+    def run() -> None:
+        asyncio.run(run_worker(ScriptedBackend(), activities=[Waiting]))
+
+    with pytest.raises(InvalidRequestError, match=r"must be called in the main thread"):
+        await asyncio.to_thread(run)
