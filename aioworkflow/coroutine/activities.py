@@ -175,14 +175,19 @@ def read_result(result_json: str | None, into: Any) -> Any:
     return decode(result_json, into)
 
 
-_ANSWERS = frozenset((ActivityAborted, ActivityCompleted, ActivityFailed))
+_ANSWERS = (ActivityAborted, ActivityCompleted, ActivityFailed)
 
 
 def result_type_of(activity: Any) -> Any:
     """Return the type that an activity says it returns; Any if it says nothing."""
     if isinstance(activity, FunctionActivity):
-        return activity.arguments.types.get("return", Any)
+        return _result_type_of_function(activity)
     return _result_type(activity if isinstance(activity, type) else type(activity))
+
+
+@functools.lru_cache(maxsize=1024)
+def _result_type_of_function(activity: FunctionActivity[..., Any]) -> Any:
+    return _without_answers(activity.arguments.types.get("return", Any))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -85,6 +85,14 @@ async def test_results_are_read_as_what_the_activity_returns() -> None:
     def pair(first: int, second: timedelta) -> tuple[int, timedelta]:
         return first, second
 
+    @activity
+    async def check(pin: int) -> int | ActivityAborted:
+        return pin
+
+    @activity
+    async def measure(value: int) -> Annotated[int, []]:  # which is not hashable
+        return value
+
     @workflow
     async def order() -> list[str]:
         return [
@@ -96,9 +104,11 @@ async def test_results_are_read_as_what_the_activity_returns() -> None:
             repr(await execute(StopActivity, 1)),
             repr(await execute(StopActivity, 2)),
             repr(await execute(OddActivity(), 1)),  # type: ignore[call-overload]
+            repr(await execute(check, 1)),
+            repr(await execute(measure, 1)),
         ]
 
-    stage = Stage(order, pair, ShipActivity, StopActivity, OddActivity)
+    stage = Stage(order, pair, ShipActivity, StopActivity, OddActivity, check, measure)
     await stage.start()
     for id, result in (
         ("pair-1", [1, timedelta(1)]),
@@ -109,10 +119,13 @@ async def test_results_are_read_as_what_the_activity_returns() -> None:
         ("Stop-1", "x"),
         ("Stop-2", None),
         ("Odd-1", "x"),
+        ("check-1", 7),
+        ("measure-1", 8),
     ):
         stage.complete(id, result)
         await stage.settle()
-    assert stage.result == ["(1, datetime.timedelta(days=1))", "[1, 2]", "None", "(1, 2)", "1", "'x'", "None", "'x'"]
+    pairs = ["(1, datetime.timedelta(days=1))", "[1, 2]", "None", "(1, 2)"]
+    assert stage.result == [*pairs, "1", "'x'", "None", "'x'", "7", "8"]
 
 
 async def test_a_result_that_does_not_fit_raises() -> None:
