@@ -66,15 +66,17 @@ class Turn:
         host: The asyncio task that decides.
         closes_at: When the task has timed out for sure, by the worker's clock.
         cancels: How often it was cancelled from here.
+        deciding: Whether the workflow itself is at work, before anything is sent.
     """
 
-    __slots__ = ("_decisions", "cancels", "closes_at", "host", "late", "task")
+    __slots__ = ("_decisions", "cancels", "closes_at", "deciding", "host", "late", "task")
 
     def __init__(self, decisions: Decisions, task: DecisionTask, closes_at: float | None) -> None:
         self._decisions = decisions
         self.task = task
         self.host = cast("asyncio.Task[Any]", asyncio.current_task())
         self.cancels = 0
+        self.deciding = False
         self.late = False
         self.closes_at = closes_at
 
@@ -137,6 +139,7 @@ class Decisions:
         self._failures: OrderedDict[str, int] = OrderedDict()
         self._retries: dict[str, Alarm] = {}
         self._closed = False
+        self._had_their_time: set[Turn] = set()
 
     async def poll(self, task_list: str) -> DecisionTask | None:
         """Poll for one task.
@@ -164,10 +167,22 @@ class Decisions:
         self._retries.clear()
 
     def cancel(self) -> None:
-        """Stop what is being decided; the tasks are left to time out."""
+        """Stop workflows that are at work; their tasks are left to time out. What was decided may still be sent."""
         self.close()
-        for turn in self.turns.values():
+        self._had_their_time = set(self.turns.values())
+        for turn in self._had_their_time:
+            if turn.deciding:
+                turn.cancel()
+
+    def give_up(self) -> None:
+        """Stop what could not be sent since the last time, or since the cancellation.
+
+        What a late poll has brought meanwhile has its own time.
+        """
+        turns = set(self.turns.values())
+        for turn in turns & self._had_their_time:
             turn.cancel()
+        self._had_their_time = turns
 
     def forget(self) -> None:
         """Forget all processes."""
@@ -220,7 +235,11 @@ class Decisions:
     async def _decide_on(self, turn: Turn, workflow: Workflow, process: Process) -> bool:
         """Decide, and send the decisions; return whether they were taken. A process that goes on is kept."""
         try:
-            decisions = await decide(workflow, process)
+            turn.deciding = True
+            try:
+                decisions = await decide(workflow, process)
+            finally:
+                turn.deciding = False
         except asyncio.CancelledError as error:
             if turn.host.cancelling():
                 raise

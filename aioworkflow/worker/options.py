@@ -22,7 +22,8 @@ class WorkerOptions:
         max_polls: The most polls that wait at one task list, for each kind of task.
         max_threads: The most activities with a plain ``def execute`` at work; None is as many as activities.
         grace_seconds: How long activities may go on when the worker stops; None is as long as they like.
-        report_seconds: How long the worker then tries to tell how those ended that it had to cancel.
+        report_seconds: How long the worker then tries to tell how those ended that it had to cancel, and to send what
+            was decided.
         on_decider_error: "retry" decides again, after longer and longer delays; "fail_process" fails the process.
         cached_processes: How many processes the deciders keep in memory, so as to read only new events.
         sticky_seconds: How long a decision task waits for the worker that has its process in memory, before another may

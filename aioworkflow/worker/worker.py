@@ -333,6 +333,7 @@ class Worker:
 
     def _give_up(self) -> None:
         self._acting.give_up_reports()
+        self._deciding.give_up()
         self._set_alarm(self.options.report_seconds, self._give_up)
 
     def _set_alarm(self, seconds: float, callback: Callable[[], object]) -> None:

@@ -455,6 +455,52 @@ async def test_when_the_worker_stops_deciders_may_end_and_are_then_cancelled(
     assert [message.endswith(cancelled) for message in messages(caplog)] == [True, True]
 
 
+@pytest.mark.parametrize("verb", ["complete_decision_task", "history"])
+async def test_what_needs_no_more_than_the_backend_is_sent_though_the_worker_is_cancelled(
+    backend: ScriptedBackend, verb: str
+) -> None:
+    gate, flow = asyncio.Event(), Flow(lambda process: CompleteProcessDecision())
+    backend.script[verb].append(gate)
+    backend.events = history()
+    backend.give(decision_task(history()[2:]))
+
+    async def work() -> None:
+        async with working(backend, workflows=[flow]):
+            await asyncio.Event().wait()
+
+    working_task = asyncio.create_task(work())
+    await backend.until(lambda: [call for call in backend.calls if call.verb == verb])
+    working_task.cancel()
+    await settle()
+    assert not working_task.done()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await working_task
+    assert sent(backend) == [[CompleteProcessDecision()]]
+
+
+async def test_what_cannot_be_sent_in_time_is_given_up(
+    backend: ScriptedBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend.polls_can_be_cancelled = False
+    clock, flow = ManualClock(), Flow()
+    backend.script["complete_decision_task"] += [asyncio.Event(), asyncio.Event()]
+    backend.give(decision_task(run_id="early"))
+    async with working(backend, workflows=[flow], clock=clock, report_seconds=5) as worker:
+        await backend.until(lambda: sent(backend))
+        worker.stop(now=True)
+        clock.advance(4.0)
+        backend.give(decision_task(run_id="late"), *[None] * (backend.waiting("d") - 1))
+        await settle()
+        assert (len(sent(backend)), messages(caplog)) == (2, [])
+        clock.advance(1.0)
+        await settle()
+        (early,) = messages(caplog)
+        assert early.startswith("decider of process 'order' (run early) (Flow (version 1)) was cancelled because")
+        clock.advance(5.0)  # what a late poll has brought has its own time
+    assert messages(caplog) == [early, early.replace("early", "late")]
+
+
 async def test_nothing_is_tried_again_when_the_worker_stops(backend: ScriptedBackend) -> None:
     clock, flow = ManualClock(), failing(9)
     backend.give(decision_task())
