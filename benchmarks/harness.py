@@ -142,6 +142,13 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="how long each measurement takes (default: 2, quick: 0.4)")
     parser.add_argument("--dir", type=Path, help="where the databases are made (default: the current directory)")
     options = parser.parse_args()
+    for name, directory in (("--json", options.json and options.json.parent), ("--dir", options.dir)):
+        if directory is not None and not directory.is_dir():
+            parser.error(f"{name}: there is no directory {directory}")
+    for name in ("rounds", "seconds"):
+        value = getattr(options, name)
+        if value is not None and not 0 < value < math.inf:
+            parser.error(f"--{name} must be more than 0")
     options.rounds = options.rounds or (3 if options.quick else 5)
     options.seconds = options.seconds or (0.4 if options.quick else 2.0)
     return options

