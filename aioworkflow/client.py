@@ -236,6 +236,10 @@ class ProcessHandle:
         """
         return await self._backend.process_info(self.ref)
 
+    @overload
+    async def status(self, into: type[T]) -> T | None: ...
+    @overload
+    async def status(self, into: Any = Any) -> Any: ...
     async def status(self, into: Any = Any) -> Any:
         """Return what its workflow last said with ``set_status``, as type ``into``; None if it said nothing.
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, assert_type
 
 import pytest
 from msgspec.structs import replace
@@ -243,7 +243,7 @@ async def test_the_status_is_what_the_decider_says(client: Client) -> None:
         while await handle.status() is None:  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0)
     assert await handle.status() == {"x": 1, "y": 2}
-    assert await handle.status(Point) == Point(1, 2)
+    assert assert_type(await handle.status(Point), Point | None) == Point(1, 2)
     with pytest.raises(PayloadError):
         await handle.status(int)
 
