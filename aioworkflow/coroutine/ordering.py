@@ -4,7 +4,8 @@ Both go through sets of objects whose hashes nobody can choose, as those of task
 
 - ``asyncio.as_completed`` puts *coroutines* into a set before it makes tasks of them. :class:`FirstSteps` puts the
   first steps of these back into the order in which the coroutines were given.
-- ``asyncio.wait`` returns sets. Futures whose hashes are not counted, as those of ``gather``, are refused there.
+- ``asyncio.wait`` returns sets. A future whose hash is not counted, as those of ``gather``, is refused there unless it is
+  alone.
 - A cancel scope of anyio keeps its child scopes in a set, and each task of a task group has one. The tasks are
   cancelled when anyio has found them all, oldest first.
 
@@ -61,13 +62,16 @@ def check_futures_of_wait() -> None:
     """Refuse the ``asyncio.wait`` that has called for a future if chance decides on the order of what it returns.
 
     Raises:
-        ForbiddenCallError: It waits for several futures whose hashes are addresses.
+        ForbiddenCallError: It waits for several futures, and the hash of one of them is an address.
     """
     frame = sys._getframe(2)  # noqa: SLF001 - inspect's way takes milliseconds
-    if frame.f_code is _WAIT and sum(type(item).__hash__ is _BY_ADDRESS for item in frame.f_locals["fs"]) > 1:
+    if frame.f_code is not _WAIT or len(futures := frame.f_locals["fs"]) < 2:
+        return
+    if any(type(item).__hash__ is _BY_ADDRESS for item in futures):
         raise ForbiddenCallError(
-            "wait() returns sets of futures, and chance decides on the order of those that gather() made; "
-            "give it tasks: `asyncio.create_task(…)` of a coroutine that awaits the gather()"
+            "wait() returns sets of futures, and chance decides on the place of one that gather() or asyncio.Future() "
+            "made; give it tasks: `asyncio.create_task(…)` of a coroutine that awaits the gather(), or futures of "
+            "`asyncio.get_running_loop().create_future()`"
         )
 
 

@@ -210,6 +210,9 @@ async def test_what_chance_orders_is_refused_by_wait() -> None:
         done, _ = await asyncio.wait([asyncio.gather(execute(double, 0))])  # one alone has an order
         with pytest.raises(ForbiddenCallError, match="give it tasks"):
             await asyncio.wait([asyncio.gather(execute(double, number)) for number in range(3)])
+        mixed: list[asyncio.Future[Any]] = [asyncio.gather(execute(double, 3)), asyncio.create_task(asyncio.sleep(1))]
+        with pytest.raises(ForbiddenCallError, match="give it tasks"):  # one among tasks may be anywhere between them
+            await asyncio.wait(mixed)
         return len(done)
 
     stage = Stage(order, double)
