@@ -22,7 +22,7 @@ from ..errors import ForbiddenCallError, NotInWorkflowError
 from ..event import StartTimerFailedEvent, TimerStartedEvent
 from .commands import Command
 from .nesting import run_nested
-from .ordering import FirstSteps, check_futures_of_wait, given_to_as_completed, is_thread_of_anyio
+from .ordering import FirstSteps, check_futures_of_wait, given_to_as_completed, is_thread_of_anyio, refused_as_completed
 from .tasks import DurableFuture, DurableTask
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         if self.disposed:
             coro.close()
             raise NotInWorkflowError("this run of the workflow is being disposed of, and begins nothing new")
-        if self._task_factory is not None:
+        if self._task_factory is not None and not self._begins_in_order(coro):
             given = {key: value for key, value in (("name", name), ("context", context)) if value is not None}
             task: asyncio.Task[Any] = self._make_by_factory(self, coro, **given, **options)
         else:
@@ -231,6 +231,23 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - as `gather` does
         self._enlist(task)
         return task
+
+    def _begins_in_order(self, coro: Coroutine[Any, Any, Any]) -> bool:
+        """Whether the task must be the loop's own in spite of the factory: only these wait for their turn.
+
+        Raises:
+            ForbiddenCallError: ``as_completed`` begins coroutines, and the factory is another than asyncio's eager one.
+        """
+        given = given_to_as_completed(coro)
+        if given is None:
+            return False
+        if self._make_by_factory is self._task_factory:
+            raise refused_as_completed(
+                given,
+                "as_completed() begins coroutines in an order that chance decides on, and tasks of this task factory "
+                "do not wait for their turn; give it tasks",
+            )
+        return True
 
     def _enlist(self, task: asyncio.Task[Any]) -> None:
         """Add a task to those that are open, in the order of their hashes: ``as_completed`` makes them in any order."""
@@ -244,11 +261,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
             self._compact_at = 2 * len(self.open_tasks()) + 8
 
     def _make_task(self, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
-        try:
-            given = given_to_as_completed()
-        except ForbiddenCallError:
-            coro.close()
-            raise
+        given = given_to_as_completed(coro)
         if given is None:
             return DurableTask(coro, self.take_hashes(1), loop=self, **options)
         steps = self._first_steps

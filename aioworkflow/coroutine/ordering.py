@@ -4,8 +4,8 @@ Both go through sets of objects whose hashes nobody can choose, as those of task
 
 - ``asyncio.as_completed`` puts *coroutines* into a set before it makes tasks of them. :class:`FirstSteps` puts the
   first steps of these back into the order in which the coroutines were given.
-- ``asyncio.wait`` returns sets. A future whose hash is not counted, as those of ``gather``, is refused there unless it is
-  alone.
+- ``asyncio.wait`` returns sets. A future whose hash is not counted, as those of ``gather``, is refused there unless
+  it is alone.
 - A cancel scope of anyio keeps its child scopes in a set, and each task of a task group has one. The tasks are
   cancelled when anyio has found them all, oldest first.
 
@@ -75,8 +75,8 @@ def check_futures_of_wait() -> None:
         )
 
 
-def given_to_as_completed() -> Collection[Any] | None:
-    """Return the argument of the ``as_completed`` that has called for a task to be made; None if none did.
+def given_to_as_completed(coro: Any) -> Collection[Any] | None:
+    """Return the argument of the ``as_completed`` that has called for a task to be made of ``coro``; None if none did.
 
     Raises:
         ForbiddenCallError: It is an iterator or a set, whose order nobody can tell any more.
@@ -87,16 +87,22 @@ def given_to_as_completed() -> Collection[Any] | None:
             given = frame.f_locals[_ARGUMENT]
             if isinstance(given, Sequence | dict):
                 return given
-            for item in given if isinstance(given, Collection) else ():
-                if asyncio.iscoroutine(item):
-                    item.close()
-            raise ForbiddenCallError(
+            raise refused_as_completed(
+                [coro, *(given if isinstance(given, Collection) else ())],
                 "as_completed() begins the coroutines of an iterator or a set in an order that chance decides on; "
-                "give it a list"
+                "give it a list",
             )
         assert frame.f_back is not None
         frame = frame.f_back
     return None
+
+
+def refused_as_completed(given: Collection[Any], message: str) -> ForbiddenCallError:
+    """Return the error for an ``as_completed`` without an order; its coroutines are closed, as nobody awaits them."""
+    for item in given:
+        if asyncio.iscoroutine(item):
+            item.close()
+    return ForbiddenCallError(message)
 
 
 class FirstSteps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import random
 import sys
 import threading
 from collections.abc import Callable
@@ -243,6 +244,46 @@ async def test_a_group_of_eager_tasks_is_cancelled_in_order(eager: bool) -> None
     await stage.settle()  # which compares with a replay, in what order the others are cancelled, too
     await finish_all(stage)
     assert stage.result == ["activity 'double-3' (double) failed: ValueError: three"]
+
+
+@pytest.mark.parametrize("eager", [False, sys.version_info >= (3, 12)])
+async def test_as_completed_begins_in_order_with_eager_tasks(eager: bool) -> None:
+    factory = getattr(asyncio, "eager_task_factory", None) if eager else None
+    begun: list[int] = []
+
+    async def work(number: int) -> int:
+        begun.append(number)
+        return await execute(double, number)
+
+    @workflow
+    async def order() -> list[int]:
+        asyncio.get_running_loop().set_task_factory(factory)
+        begun.clear()
+        keep = [bytearray(random.randrange(5000)) for _ in range(50)]  # so that addresses are in no order
+        waiting = [work(number) for number in range(50)]
+        del keep
+        for next_one in asyncio.as_completed(waiting):
+            await next_one
+        return begun
+
+    stage = Stage(order, double)
+    await stage.start()
+    await finish_all(stage)
+    assert stage.result == list(range(50))
+
+
+async def test_as_completed_begins_nothing_with_tasks_of_others() -> None:
+    @workflow
+    async def order() -> int:
+        asyncio.get_running_loop().set_task_factory(lambda loop, coro, **options: asyncio.Task(coro, loop=loop))
+        with pytest.raises(ForbiddenCallError, match="give it tasks"):
+            await next(iter(asyncio.as_completed([execute(double, 1), execute(double, 2)])))
+        return sum([await found for found in asyncio.as_completed([asyncio.create_task(execute(double, 1))])])
+
+    stage = Stage(order, double)
+    await stage.start()
+    await finish_all(stage)
+    assert stage.result == 1
 
 
 # --- what reaches out of the process ---------------------------------------------------------------------
