@@ -13,6 +13,9 @@ the bookkeeping of the thread is exchanged for that of the replay loop, and then
 - *the hooks for asynchronous generators*. The worker's loop would adopt the generators of the workflow, and close them
   in tasks of its own, where what they do in the end would neither be replayed nor be recorded.
 
+What a side effect calls happens once and in no replay, so it must not touch the workflow: for that time there is no
+running loop at all (:func:`run_outside`).
+
 Garbage is not collected meanwhile: it may finalize objects of the workflow at a time that chance decides on. What is
 freed because nobody refers to it any more is freed at the same place in each replay.
 """
@@ -27,7 +30,7 @@ from asyncio import events, tasks
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
-__all__ = ["run_nested"]
+__all__ = ["run_nested", "run_outside"]
 
 T = TypeVar("T")
 
@@ -71,3 +74,15 @@ def run_nested(
             _swap_current_task(outer, task)
         if collecting:
             gc.enable()
+
+
+def run_outside(function: Callable[[], T]) -> T:
+    """Call a function, from inside of a running loop, as if none ran."""
+    loop = events.get_running_loop()
+    task = _swap_current_task(loop, None)
+    events._set_running_loop(None)
+    try:
+        return function()
+    finally:
+        events._set_running_loop(loop)
+        _swap_current_task(loop, task)

@@ -306,7 +306,10 @@ class Run:
         """
         loop = asyncio._get_running_loop()  # noqa: SLF001 - the public one raises where there is none
         if type(loop) is not ReplayLoop:
-            raise NotInWorkflowError("this works only inside the `run` of a coroutine workflow")
+            raise NotInWorkflowError(
+                "this works only inside the `run` of a coroutine workflow, and there not in a side effect, which "
+                "replays do without"
+            )
         if loop.disposed:
             raise NotInWorkflowError("this run of the workflow is being disposed of, and begins nothing new")
         return loop.run

@@ -22,6 +22,7 @@ from ..types import UNSET, ChildPolicy, Duration, ProcessRef, TypeRef, UnsetType
 from .closing import ContinueAsNew
 from .commands import PATCH, SIDE_EFFECT
 from .matching import is_on_record
+from .nesting import run_outside
 from .processes import ChildHandle, Message
 from .run import Run
 from .signals import Signals
@@ -132,7 +133,8 @@ def side_effect(function: Callable[[], Any], into: Any = Any) -> Any:
     no JSON form, nothing of this turn counts, whatever catches that: the decider has failed, and is tried again later.
 
     Args:
-        function: Plain; must not wait.
+        function: Plain; must not wait. It runs as if outside of the workflow: replays do not call it, so it can use
+            none of the verbs and begin no task.
         into: The type that its result is decoded as.
     """
     run = Run.current()
@@ -143,8 +145,8 @@ def side_effect(function: Callable[[], Any], into: Any = Any) -> Any:
     else:
         try:
             value_json = _new_effect(run, function, len(recorded))
-        except Exception as error:
-            run.spoil(error)
+        except BaseException as error:
+            run.spoil(error if isinstance(error, Exception) else RuntimeError(f"a side effect raised {error!r}"))
             raise
     run.order(RecordMarkerDecision(SIDE_EFFECT, Json(value_json)), SIDE_EFFECT)
     return decode(value_json, into)
@@ -156,7 +158,7 @@ def _new_effect(run: Run, function: Callable[[], Any], known: int) -> str:
             f"the history of {run} does not fit the code: it has {known} side effects, and the code wants "
             f"the result of another one"
         )
-    return encode(function())
+    return encode(run_outside(function))
 
 
 # --- this process ----------------------------------------------------------------------------------------

@@ -31,7 +31,8 @@ from aioworkflow import (
 )
 from aioworkflow.backends.local import LocalBackend
 from aioworkflow.decision import RecordMarkerDecision
-from aioworkflow.errors import ForbiddenCallError, NondeterminismError
+from aioworkflow.errors import ForbiddenCallError, NondeterminismError, NotInWorkflowError
+from aioworkflow.flow import now, uuid4
 from aioworkflow.machine.limits import Limits
 from aioworkflow.stores.memory import MemoryStore
 from aioworkflow.testing import replay
@@ -87,6 +88,56 @@ async def test_a_side_effect_that_raises_spoils_the_turn_also_where_that_is_caug
     stage.signal("end")
     await stage.settle()
     assert stage.result == "well"
+
+
+async def end(number: int) -> None:
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize(
+    ("effect", "error"),
+    [
+        (uuid4, NotInWorkflowError),
+        (now, NotInWorkflowError),
+        (lambda: start_activity(double, 1).id, NotInWorkflowError),
+        (lambda: side_effect(lambda: 1), NotInWorkflowError),
+        (lambda: asyncio.get_running_loop().call_later(1, print), RuntimeError),
+        (lambda: end(1).send(None), RuntimeError),
+    ],
+    ids=["chance", "time", "activity", "side effect", "timer", "cancelled"],
+)
+async def test_a_side_effect_that_touches_the_workflow_spoils_the_turn(
+    effect: Callable[[], Any], error: type[Exception]
+) -> None:
+    """Replays, which do not call it, would go otherwise."""
+
+    @workflow
+    async def order() -> None:
+        try:
+            side_effect(effect)
+        except BaseException:
+            await execute(double, 1)
+
+    stage = Stage(order, double)
+    stage.replays = False
+    with pytest.raises(error, match=r"side effect|no running event loop"):
+        await stage.start()
+
+
+async def test_a_side_effect_may_run_a_loop_of_its_own() -> None:
+    @workflow
+    async def order() -> int:
+        task = asyncio.current_task()
+        found = side_effect(lambda: asyncio.run(asyncio.sleep(0, 5)), int)
+        assert asyncio.current_task() is task
+        return found + await execute(double, 1)
+
+    stage = Stage(order, double)
+    stage.replays = False
+    await stage.start()
+    stage.replays = True
+    await finish_all(stage)
+    assert stage.result == 6
 
 
 async def test_a_side_effect_that_history_does_not_know_cannot_be_caught() -> None:
