@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import hashlib
+import json
 import math
 import random
 import time
@@ -49,8 +50,11 @@ __all__ = ["Run", "StaleRunError"]
 _MOST_COMMANDS = 1_000
 """Decisions in one answer; what Amazon SWF takes at most."""
 
-_MOST_CHARACTERS = 500_000
-"""Of payload in one answer; Amazon SWF takes requests of up to 1 MB."""
+_MOST_BYTES = 900_000
+"""In one answer, as JSON of ASCII characters; Amazon SWF takes requests of up to 1 MB."""
+
+_FRAME = 500
+"""Bytes, about: the names of a decision's fields in such a request."""
 
 
 class StaleRunError(Exception):
@@ -190,13 +194,15 @@ class Run:
     @property
     def decisions(self) -> list[Decision]:
         """What the last turn decided; if that is too much for one answer, it ends with a timer for another turn."""
+        if len(self.commands) == 1:
+            return [self.commands[0].decision]
         decisions: list[Decision] = []
-        characters = 0
+        size = len(json.dumps(self.status_json))
         last = len(self.commands) - 1
         for index, command in enumerate(self.commands):
             decision = command.decision
-            characters += len(getattr(decision, "input_json", None) or "")
-            full = characters > _MOST_CHARACTERS or (len(decisions) == _MOST_COMMANDS - 1 and index < last)
+            size += _size_of(decision)
+            full = size > _MOST_BYTES or (len(decisions) == _MOST_COMMANDS - 1 and index < last)
             if decisions and full:
                 decisions.append(StartTimerDecision(0, id=f"{MORE}-{self._last_started}"))
                 break
@@ -395,3 +401,9 @@ class Run:
             self.fail(error)
         elif not future.done():
             future.set_exception(error)
+
+
+def _size_of(decision: Decision) -> int:
+    """Return how many bytes of a request a decision takes, about."""
+    values = [getattr(decision, name) for name in type(decision).__slots__]
+    return _FRAME + len(json.dumps(values, default=str))

@@ -8,7 +8,7 @@ import logging
 import random
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import anyio
@@ -24,13 +24,15 @@ from aioworkflow import (
     activity,
     execute,
     patched,
+    set_status,
     side_effect,
     start_activity,
     wait_signal,
     workflow,
 )
 from aioworkflow.backends.local import LocalBackend
-from aioworkflow.decision import RecordMarkerDecision
+from aioworkflow.backends.swf.encode import complete_decision_task
+from aioworkflow.decision import Decision, RecordMarkerDecision, StartTimerDecision
 from aioworkflow.errors import ForbiddenCallError, NondeterminismError, NotInWorkflowError
 from aioworkflow.flow import now, uuid4
 from aioworkflow.machine.limits import Limits
@@ -187,6 +189,37 @@ async def test_a_patch_beyond_what_an_answer_carries(monkeypatch: pytest.MonkeyP
     await stage.start()
     await finish_all(stage)
     assert stage.result == 8
+
+
+@pytest.mark.parametrize("text", ["x" * 30_000, '"' * 14_000, "\U0001f600" * 14_000], ids=["plain", "quotes", "faces"])
+@pytest.mark.parametrize("how", ["side effects", "activities", "controls"])
+async def test_no_answer_is_more_than_a_request_to_amazon_swf_holds(text: str, how: str) -> None:
+    @workflow
+    async def order() -> None:
+        set_status(text)
+        for _ in range(40):
+            if how == "side effects":
+                side_effect(lambda: text)
+            elif how == "activities":
+                start_activity("double", text)
+            else:
+                start_activity("double", control=text)
+
+    stage = Stage(order, double)
+    stage.replays = False
+    decided = [await stage.start()]
+    encode_answer(stage, decided[0])
+    while stage.is_open:
+        stage.pass_time(0)
+        decided.append(await stage.turn())
+        encode_answer(stage, decided[-1])
+    assert sum(type(decision) is not StartTimerDecision for turn in decided for decision in turn) == 41
+
+
+def encode_answer(stage: Stage, decisions: Sequence[Decision]) -> None:
+    """Write it as for Amazon SWF, which refuses what is too much."""
+    assert stage.kept is not None
+    complete_decision_task("token", decisions, execution_context=stage.kept.execution_context)
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3, 4])

@@ -390,7 +390,7 @@ async def test_what_waits_to_be_sent_goes_before_the_end(monkeypatch: pytest.Mon
 
 
 async def test_long_payloads_are_spread_over_several_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aioworkflow.coroutine.run._MOST_CHARACTERS", 10)
+    monkeypatch.setattr("aioworkflow.coroutine.run._MOST_BYTES", 10)
 
     @workflow
     async def order() -> list[Any]:
