@@ -6,6 +6,7 @@ import asyncio
 
 from ..decision import Decision
 from ..errors import NondeterminismError
+from ..event import DecisionStartedEvent
 from ..process import Process
 from ..workflow import Workflow
 from .definition import main_of
@@ -57,7 +58,7 @@ def replay(workflow: Workflow, process: Process) -> None:
     Raises:
         NondeterminismError: It does not fit.
     """
-    run = Run(process, main_of(workflow))
+    run = Run(_answered(process), main_of(workflow))
     try:
         run.advance()
     except NondeterminismError as error:
@@ -66,9 +67,15 @@ def replay(workflow: Workflow, process: Process) -> None:
         run.dispose()
 
 
+def _answered(process: Process) -> Process:
+    """Return it without a turn that nobody has answered: that would be taken, side effects and all."""
+    events = process.history
+    return Process(process.ref, events[:-1]) if isinstance(events[-1], DecisionStartedEvent) else process
+
+
 def _explained(workflow: Workflow, process: Process, error: NondeterminismError) -> NondeterminismError:
     """Return the error as it comes out when each command notes the line of code that gave it."""
-    run = Run(process, main_of(workflow), tracing=True)
+    run = Run(_answered(process), main_of(workflow), tracing=True)
     try:
         run.advance()
     except NondeterminismError as traced:

@@ -391,14 +391,41 @@ async def test_checking_a_history_calls_no_side_effect() -> None:
     @workflow
     async def order() -> int:
         side_effect(lambda: calls.append(1))
-        return await execute(double, 1)
+        number = await execute(double, 1)
+        side_effect(lambda: calls.append(2))
+        return number
 
     stage = Stage(order, double)
     stage.replays = False
     await stage.start()
-    await finish_all(stage)
+    stage.complete("double-1", 1)
+    await replay(Process(stage.run.ref, stage.run.history), order)
+    stage.take()  # a worker has the task in hand at this moment
     await replay(Process(stage.run.ref, stage.run.history), order)
     assert calls == [1]
+    stage.answer(await stage.decide())
+    await replay(Process(stage.run.ref, stage.run.history), order)
+    assert calls == [1, 2]
+
+
+async def test_explaining_what_differs_only_now_and_then_calls_no_side_effect() -> None:
+    calls: list[int] = []
+    ids = ["a", "b", "a"]
+
+    @workflow
+    async def order() -> None:
+        await execute(double, 1, id=ids.pop(0))
+        side_effect(lambda: calls.append(1))
+
+    stage = Stage(order, double)
+    stage.replays = False
+    await stage.start()
+    stage.complete("a", 1)
+    stage.forget()
+    stage.take()
+    with pytest.raises(NondeterminismError):
+        await stage.decide()
+    assert calls == []
 
 
 class Warned(logging.Handler):
