@@ -86,8 +86,9 @@ class Converter:
                 return text
         try:
             return self._decoder(into)(text)
-        except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
-            raise PayloadError(f"the payload cannot be read as {_type_name(into)}: {error}") from error
+        except Exception as error:  # also whatever the code of a model raises
+            reason = str(error) or type(error).__qualname__
+            raise PayloadError(f"the payload cannot be read as {_type_name(into)}: {reason}") from error
 
     def check_type(self, into: Any) -> None:
         """Refuse what is surely no type that JSON can be read as, before there is a text to read.

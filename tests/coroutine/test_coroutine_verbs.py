@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from aioworkflow import (
     FailProcessDecision,
     Json,
     NotInWorkflowError,
+    PayloadError,
     RecordMarkerDecision,
     RetryPolicy,
     ScheduleActivityDecision,
@@ -140,6 +142,34 @@ async def test_a_result_that_does_not_fit_raises() -> None:
     assert stage.ending.reason.startswith(
         "PayloadError: result of activity 'work-1' (work): the payload cannot be read"
     )
+
+
+@dataclasses.dataclass
+class Positive:
+    value: int
+
+    def __post_init__(self) -> None:
+        if self.value <= 0:
+            raise LookupError("must be positive")  # neither TypeError nor ValueError
+
+
+async def test_a_result_that_its_own_type_refuses_raises() -> None:
+    @activity
+    def measure() -> Positive:
+        return Positive(1)
+
+    @workflow
+    async def order() -> str:
+        try:
+            return str(await execute(measure))
+        except PayloadError as error:
+            return str(error)
+
+    stage = Stage(order, measure)
+    await stage.start()
+    stage.complete("measure-1", {"value": -1})
+    await stage.settle()
+    assert stage.result.endswith("cannot be read as Positive: must be positive")
 
 
 async def test_settings_of_a_call() -> None:
