@@ -22,7 +22,14 @@ from ..errors import ForbiddenCallError, NotInWorkflowError
 from ..event import StartTimerFailedEvent, TimerStartedEvent
 from .commands import Command
 from .nesting import run_nested
-from .ordering import FirstSteps, check_futures_of_wait, given_to_as_completed, is_thread_of_anyio, refused_as_completed
+from .ordering import (
+    FirstSteps,
+    check_futures_of_wait,
+    given_to_as_completed,
+    is_delivery_by_anyio,
+    is_thread_of_anyio,
+    refused_as_completed,
+)
 from .tasks import DurableFuture, DurableTask
 
 if TYPE_CHECKING:
@@ -33,6 +40,11 @@ __all__ = ["DurableTimer", "ReplayLoop"]
 T = TypeVar("T")
 
 logger = logging.getLogger("aioworkflow.workflow")
+
+_MOST_DELIVERIES = 100
+"""A scope of anyio cancels its tasks again and again until they end. One that waits for something to end in its turn
+(a ``TaskGroup`` of asyncio for an activity) would keep it at that for ever, since nothing happens meanwhile: after so
+many times it goes on at the next event. To change this number is to change what replays do."""
 
 
 class DurableTimer(asyncio.TimerHandle):
@@ -99,6 +111,8 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         self.tasks: list[asyncio.Task[Any]] = []
         self._ready: deque[asyncio.Handle | FirstSteps] = deque()
         self._cancellations: list[tuple[int, asyncio.Task[Any], Any]] = []
+        self._deliveries = 0
+        self._put_off: list[asyncio.Handle | FirstSteps] = []
         self._compact_at = 8
         self._next_hash = seed
         self._first_steps: FirstSteps | None = None
@@ -119,6 +133,10 @@ class ReplayLoop(asyncio.AbstractEventLoop):
     def run_ready(self) -> None:
         """Run until nothing is ready; to be called in :meth:`enter`."""
         ready = self._ready
+        self._deliveries = 0
+        if self._put_off:
+            ready.extend(self._put_off)
+            self._put_off.clear()
         while ready:
             handle = ready.popleft()
             if not handle._cancelled:  # noqa: SLF001 - loops run handles so
@@ -131,6 +149,9 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         self._cancellations.append((hash(task), task, message))
 
     def _deliver_cancellations(self) -> None:
+        self._deliveries += 1
+        if self._deliveries > _MOST_DELIVERIES and self._ready and is_delivery_by_anyio(self._ready[-1]):
+            self._put_off.append(self._ready.pop())
         cancellations, self._cancellations = self._cancellations, []
         for _, task, message in sorted(cancellations, key=itemgetter(0)):
             task.cancel(message)

@@ -49,6 +49,13 @@ def is_delivery_of_anyio() -> bool:
     return anyio is not None and caller is anyio.CancelScope._deliver_cancellation.__code__  # noqa: SLF001
 
 
+def is_delivery_by_anyio(handle: Any) -> bool:
+    """Whether a handle is that of a cancel scope of anyio that will cancel its tasks (again)."""
+    anyio = sys.modules.get("anyio._backends._asyncio")
+    function = getattr(getattr(handle, "_callback", None), "__func__", None)
+    return anyio is not None and function is anyio.CancelScope._deliver_cancellation  # noqa: SLF001
+
+
 def is_thread_of_anyio() -> bool:
     """Whether the caller's caller is a thread of anyio that is being made."""
     anyio = sys.modules.get("anyio._backends._asyncio")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import anyio
 
 from aioworkflow import (
@@ -15,6 +17,7 @@ from aioworkflow import (
     workflow,
 )
 from aioworkflow.decision import CompleteProcessDecision, ScheduleActivityDecision
+from aioworkflow.result import ActivityAborted
 from tests.coroutine.stage import Stage
 
 
@@ -128,6 +131,55 @@ async def test_a_cancelled_scope_does_not_wait_for_activities() -> None:
     stage.run.take_activity("work-1")
     stage.signal("enough")
     assert await stage.turn() == [CancelActivityDecision("work-1"), CompleteProcessDecision("done")]
+
+
+async def test_a_cancelled_scope_around_what_waits_for_an_activity_to_end() -> None:
+    """The scope cancels its task again and again, and asyncio's group waits for the activity all the same."""
+
+    @workflow
+    async def order() -> str:
+        with anyio.move_on_after(60) as scope:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(execute(work))
+        task = asyncio.current_task()
+        assert task is not None
+        return f"{scope.cancelled_caught} {task.cancelling()}"
+
+    stage = Stage(order, work)
+    await stage.start()
+    stage.run.take_activity("work-1")
+    stage.pass_time(60)
+    assert await stage.turn() == [CancelActivityDecision("work-1")]
+    stage.signal("something else")
+    assert await stage.turn() == []
+    stage.finish("work-1", ActivityAborted("enough"))
+    assert await stage.turn() == [CompleteProcessDecision("True 0")]
+
+
+async def test_a_task_that_takes_many_cancellations_to_end() -> None:
+    @workflow
+    async def order() -> int:
+        ended = 0
+
+        async def clean_up(depth: int) -> None:
+            nonlocal ended
+            try:
+                await wait_signal("never")
+            finally:
+                ended += 1
+                if depth:
+                    await clean_up(depth - 1)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(clean_up, 50)
+            await wait_signal("enough")
+            group.cancel_scope.cancel()
+        return ended
+
+    stage = Stage(order, work)
+    await stage.start()
+    stage.signal("enough")
+    assert await stage.turn() == [CompleteProcessDecision(51)]
 
 
 async def test_events_and_locks() -> None:
