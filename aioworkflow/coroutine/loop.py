@@ -26,6 +26,7 @@ from .ordering import (
     FirstSteps,
     check_futures_of_wait,
     given_to_as_completed,
+    is_called_by_anyio,
     is_delivery_by_anyio,
     is_thread_of_anyio,
     refused_as_completed,
@@ -247,9 +248,10 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         if self._task_factory is not None and not self._begins_in_order(coro):
             given = {key: value for key, value in (("name", name), ("context", context)) if value is not None}
             task: asyncio.Task[Any] = self._make_by_factory(self, coro, **given, **options)
+            if self._make_by_factory is not self._task_factory:
+                return task
         else:
             task = self._make_task(coro, name=name, context=context, **options)
-        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - as `gather` does
         self._enlist(task)
         return task
 
@@ -272,6 +274,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
 
     def _enlist(self, task: asyncio.Task[Any]) -> None:
         """Add a task to those that are open, in the order of their hashes: ``as_completed`` makes them in any order."""
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - as `gather` does
         tasks = self.tasks
         place = len(tasks)
         if self._first_steps is not None and type(task) is DurableTask:
@@ -299,17 +302,22 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         """Have tasks made by ``factory(loop, coro, …)``; its tasks must follow from history like all else."""
         if factory is not None and not callable(factory):
             raise TypeError("task factory must be a callable or None")
-        self._task_factory = factory
-        self._make_by_factory = factory
+        self._task_factory = self._make_by_factory = factory
         if factory is not None and factory is getattr(asyncio, "eager_task_factory", None):
             self._make_by_factory = asyncio.create_eager_task_factory(self._eager_task)  # type: ignore[attr-defined]
 
     def _eager_task(self, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
-        return DurableTask(coro, self.take_hashes(1), **options)
+        task: asyncio.Task[Any] = DurableTask(coro, self.take_hashes(1), **options)
+        self._enlist(task)
+        return task
 
     def get_task_factory(self) -> Any:
-        """Return the task factory; None is the loop's own."""
-        return self._task_factory
+        """Return the task factory; None is the loop's own.
+
+        Task groups of anyio take the constructor of tasks out of an eager one, as they can do with none that begin at
+        once. They are given that for tasks of this loop.
+        """
+        return self._make_by_factory if is_called_by_anyio() else self._task_factory
 
     def _abandoned(self, generator: AsyncGenerator[Any, Any]) -> None:
         """Close an abandoned asynchronous generator in a task, as asyncio does."""

@@ -56,6 +56,12 @@ def is_delivery_by_anyio(handle: Any) -> bool:
     return anyio is not None and function is anyio.CancelScope._deliver_cancellation  # noqa: SLF001
 
 
+def is_called_by_anyio() -> bool:
+    """Whether the caller's caller is anyio."""
+    anyio = sys.modules.get("anyio._backends._asyncio")
+    return anyio is not None and sys._getframe(2).f_globals is anyio.__dict__  # noqa: SLF001 - as above
+
+
 def is_thread_of_anyio() -> bool:
     """Whether the caller's caller is a thread of anyio that is being made."""
     anyio = sys.modules.get("anyio._backends._asyncio")

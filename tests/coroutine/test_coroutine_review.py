@@ -32,7 +32,7 @@ from aioworkflow import (
 )
 from aioworkflow.backends.local import LocalBackend
 from aioworkflow.backends.swf.encode import complete_decision_task
-from aioworkflow.decision import Decision, RecordMarkerDecision, StartTimerDecision
+from aioworkflow.decision import CancelActivityDecision, Decision, RecordMarkerDecision, StartTimerDecision
 from aioworkflow.errors import ForbiddenCallError, NondeterminismError, NotInWorkflowError
 from aioworkflow.flow import now, uuid4
 from aioworkflow.machine.limits import Limits
@@ -328,6 +328,30 @@ async def test_a_group_of_eager_tasks_is_cancelled_in_order(eager: bool) -> None
     await stage.settle()  # which compares with a replay, in what order the others are cancelled, too
     await finish_all(stage)
     assert stage.result == ["activity 'double-3' (double) failed: ValueError: three"]
+
+
+@pytest.mark.parametrize("eager", [False, sys.version_info >= (3, 12)])
+async def test_a_group_of_anyio_is_cancelled_in_order_with_eager_tasks(eager: bool) -> None:
+    factory = getattr(asyncio, "eager_task_factory", None) if eager else None
+
+    @workflow
+    async def order() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(factory)
+        loop.set_task_factory(loop.get_task_factory())
+        async with anyio.create_task_group() as group:
+            keep = [bytearray(random.randrange(5000)) for _ in range(50)]  # so that addresses are in no order
+            for number in range(20):
+                group.start_soon(execute, double, number)
+            del keep
+            await wait_signal("enough")
+            group.cancel_scope.cancel()
+
+    stage = Stage(order, double)
+    await stage.start()
+    stage.signal("enough")
+    decisions = await stage.turn()
+    assert decisions[:-1] == [CancelActivityDecision(f"double-{number}") for number in range(1, 21)]
 
 
 @pytest.mark.parametrize("eager", [False, sys.version_info >= (3, 12)])
