@@ -11,6 +11,7 @@ from ..process import Process
 from ..workflow import Workflow
 from .definition import main_of
 from .run import Run, StaleRunError
+from .tracing import origins
 
 __all__ = ["decide", "replay"]
 
@@ -77,7 +78,8 @@ def _explained(workflow: Workflow, process: Process, error: NondeterminismError)
     """Return the error as it comes out when each command notes the line of code that gave it."""
     run = Run(_answered(process), main_of(workflow), tracing=True)
     try:
-        run.advance()
+        with origins():
+            run.advance()
     except NondeterminismError as traced:
         return traced
     finally:
