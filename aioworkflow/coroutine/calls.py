@@ -284,6 +284,18 @@ class _Workflow1(Protocol[A_contra, R_co]):
     async def run(self, a: A_contra, /) -> R_co: ...
 
 
+class _Workflow2(Protocol[A_contra, B_contra, R_co]):
+    async def run(self, a: A_contra, b: B_contra, /) -> R_co: ...
+
+
+class _Workflow3(Protocol[A_contra, B_contra, C_contra, R_co]):
+    async def run(self, a: A_contra, b: B_contra, c: C_contra, /) -> R_co: ...
+
+
+class _Workflow4(Protocol[A_contra, B_contra, C_contra, D_contra, R_co]):
+    async def run(self, a: A_contra, b: B_contra, c: C_contra, d: D_contra, /) -> R_co: ...
+
+
 @overload
 def start_child(
     workflow: type[_Workflow0[R]] | FunctionWorkflow[[], R], **options: Unpack[ChildCall]
@@ -291,6 +303,24 @@ def start_child(
 @overload
 def start_child(
     workflow: type[_Workflow1[A, R]] | FunctionWorkflow[[A], R], input: A, **options: Unpack[ChildCall]
+) -> ChildHandle[R]: ...
+@overload
+def start_child(
+    workflow: type[_Workflow2[A, B, R]] | FunctionWorkflow[[A, B], R],
+    input: tuple[A, B],
+    **options: Unpack[ChildCall],
+) -> ChildHandle[R]: ...
+@overload
+def start_child(
+    workflow: type[_Workflow3[A, B, C, R]] | FunctionWorkflow[[A, B, C], R],
+    input: tuple[A, B, C],
+    **options: Unpack[ChildCall],
+) -> ChildHandle[R]: ...
+@overload
+def start_child(
+    workflow: type[_Workflow4[A, B, C, D, R]] | FunctionWorkflow[[A, B, C, D], R],
+    input: tuple[A, B, C, D],
+    **options: Unpack[ChildCall],
 ) -> ChildHandle[R]: ...
 @overload
 def start_child(
@@ -307,7 +337,7 @@ def start_child(
 
     Args:
         workflow: A class, a function made by ``@workflow``, or the name of one.
-        input: What it gets.
+        input: What it gets; a tuple where it takes several.
         into: The type that its result is decoded as; what ``run`` says it returns if it is not given.
         cancel: See :class:`ChildCall`, as for the rest.
         options: The same.
@@ -332,6 +362,24 @@ async def execute_child(
 ) -> R: ...
 @overload
 async def execute_child(
+    workflow: type[_Workflow2[A, B, R]] | FunctionWorkflow[[A, B], R],
+    input: tuple[A, B],
+    **options: Unpack[ChildCall],
+) -> R: ...
+@overload
+async def execute_child(
+    workflow: type[_Workflow3[A, B, C, R]] | FunctionWorkflow[[A, B, C], R],
+    input: tuple[A, B, C],
+    **options: Unpack[ChildCall],
+) -> R: ...
+@overload
+async def execute_child(
+    workflow: type[_Workflow4[A, B, C, D, R]] | FunctionWorkflow[[A, B, C, D], R],
+    input: tuple[A, B, C, D],
+    **options: Unpack[ChildCall],
+) -> R: ...
+@overload
+async def execute_child(
     workflow: type[Workflow] | TypeRef | str, input: object = None, *, into: type[R], **options: Unpack[ChildCall]
 ) -> R: ...
 @overload
@@ -343,7 +391,7 @@ async def execute_child(workflow: Any, input: object = None, *, into: Any = UNSE
 
     Args:
         workflow: A class, a function made by ``@workflow``, or the name of one.
-        input: What it gets.
+        input: What it gets; a tuple where it takes several.
         into: The type that its result is decoded as; what ``run`` says it returns if it is not given.
         options: See :class:`ChildCall`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, assert_type
 
 import pytest
 
@@ -44,6 +44,7 @@ from aioworkflow import (
 )
 from aioworkflow.decision import CancelProcessDecision
 from aioworkflow.event import ActivityScheduledEvent, TimerStartedEvent
+from aioworkflow.flow import ChildHandle
 from aioworkflow.result import ActivityAborted
 from aioworkflow.types import ProcessStatus
 from tests.coroutine.stage import Stage
@@ -367,6 +368,37 @@ async def test_a_child_returns_its_result() -> None:
     await stage.settle()
     assert stage.result[0].startswith(f"<ChildHandle '{decision.id}' (run ")
     assert stage.result[1:] == [True, 3, "4"]
+
+
+@workflow
+async def join(text: str, times: int) -> list[str]:
+    return [text] * times
+
+
+class JoinWorkflow(Workflow):
+    async def run(self, text: str, times: int) -> list[str]:
+        return [text] * times
+
+
+async def test_a_child_with_several_parameters_takes_a_tuple() -> None:
+    @workflow
+    async def order() -> list[list[str]]:
+        first = await execute_child(join, ("a", 2), id="a")
+        assert_type(first, list[str])
+        second = start_child(JoinWorkflow, ("b", 1), id="b")
+        assert_type(second, ChildHandle[list[str]])
+        return [first, await second]
+
+    stage = Stage(order, others=[join, JoinWorkflow])
+    await stage.start()
+    for child, result in (("a", ["a", "a"]), ("b", ["b"])):
+        await stage.settle()
+        run = stage.run_of(child)
+        assert run.history[0].input == [child, len(result)]
+        run.take_decision()
+        run.answer(CompleteProcessDecision(result))
+        await stage.settle()
+    assert stage.result == [["a", "a"], ["b"]]
 
 
 async def test_a_child_that_ends_otherwise_raises() -> None:
