@@ -9,6 +9,7 @@ deterministic one before the decision is sent (:func:`aioworkflow.deciding.fill_
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar, dataclass_transform
 
@@ -247,6 +248,12 @@ class ContinueAsNewDecision(Decision):
         _put(self, "execution_timeout", check_setting(execution_timeout, "execution_timeout"))
         _put(self, "decision_timeout", check_setting(decision_timeout, "decision_timeout"))
         _put(self, "child_policy", check_setting(child_policy, "child_policy"))
+
+    def with_input_json(self, input_json: str | None) -> ContinueAsNewDecision:
+        """Return the same decision with another input, which is JSON already."""
+        other = copy(self)
+        _put(other, "input_json", input_json)
+        return other
 
 
 # --- timers and markers ----------------------------------------------------------------------------------

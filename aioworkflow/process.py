@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, overload
 
 from .activity import ActivityLike, activity_settings
+from .carried import unwrap
 from .checks import show
 from .decision import Decision
 from .errors import InvalidRequestError, ResultNotAvailableError
@@ -131,7 +132,8 @@ class Process:
     @property
     def input(self) -> Any:
         """Its input, decoded anew at each call."""
-        return self.started.input
+        input_json, _ = unwrap(self.started)
+        return None if input_json is None else decode(input_json)
 
     def input_as(self, into: type[T]) -> T:
         """Return its input as type ``into``.
@@ -139,7 +141,8 @@ class Process:
         Raises:
             PayloadError: It does not fit.
         """
-        value: T = decode("null" if self.started.input_json is None else self.started.input_json, into)
+        input_json, _ = unwrap(self.started)
+        value: T = decode("null" if input_json is None else input_json, into)
         return value
 
     @property

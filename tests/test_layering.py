@@ -54,8 +54,8 @@ IMPURE_NODES = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
 LAYERS: Mapping[str, Layer] = {
     "vocabulary": Layer(
         modules=names(
-            "activity arguments checks coroutine deciding decision errors event facts flow handlers payload process "
-            "records result retry retrying rules task types workflow"
+            "activity arguments carried checks coroutine deciding decision errors event facts flow handlers payload "
+            "process records result retry retrying rules task types workflow"
         ),
         libraries=names("msgspec"),
     ),
@@ -99,7 +99,7 @@ LAYERS: Mapping[str, Layer] = {
     ),
 }
 
-PUBLIC = LAYERS["vocabulary"].modules - {"checks", "coroutine"} | names(
+PUBLIC = LAYERS["vocabulary"].modules - {"carried", "checks", "coroutine"} | names(
     "__init__ backend backends.swf client connect worker testing"
 )
 """What examples and benchmarks may import of the package."""

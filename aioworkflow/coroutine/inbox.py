@@ -16,11 +16,13 @@ class Inbox:
 
     Attributes:
         waiting: Signals that nobody has taken.
+        wanted: Whether the code has asked for signals of the name, or had no time to.
     """
 
-    __slots__ = ("_takers", "waiting")
+    __slots__ = ("_takers", "waiting", "wanted")
 
     def __init__(self) -> None:
+        self.wanted = False
         self.waiting: list[str | None] = []
         self._takers: list[asyncio.Future[None]] = []
 

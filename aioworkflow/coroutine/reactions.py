@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..carried import unwrap
 from ..event import (
     ActivityAbortedEvent,
     ActivityCompletedEvent,
@@ -38,11 +39,14 @@ __all__ = ["REACTIONS"]
 
 
 def _process_started(run: Run, event: ProcessStartedEvent) -> None:
-    run.begin(event.input_json)
+    input_json, signals = unwrap(event)
+    run.begin(input_json)
+    for name, payload in signals:
+        run.deliver(name, payload)
 
 
 def _signaled(run: Run, event: ProcessSignaledEvent) -> None:
-    run.inbox(event.signal).put(event.input_json)
+    run.deliver(event.signal, event.input_json)
 
 
 def _cancel_requested(run: Run, event: ProcessCancelRequestedEvent) -> None:

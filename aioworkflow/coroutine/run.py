@@ -22,8 +22,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from ..carried import wrap
 from ..checks import name_part
-from ..decision import CancelTimerDecision, Decision, FailProcessDecision, StartTimerDecision
+from ..decision import CancelTimerDecision, ContinueAsNewDecision, Decision, FailProcessDecision, StartTimerDecision
 from ..errors import LimitExceededError, NotInWorkflowError
 from ..event import (
     AnyEvent,
@@ -259,7 +260,16 @@ class Run:
             return
         if self._close_command is not None:
             self._close_command.withdrawn = True
-        self._close_command = self.order(self._closing, None, self)
+        self._close_command = self.order_later(type(self._closing), self._last_word, None, self)
+
+    def _last_word(self) -> Decision:
+        """Return the closing decision; signals that nobody took go on to the new run, if there is one."""
+        closing = self._closing
+        assert closing is not None
+        if not isinstance(closing, ContinueAsNewDecision):
+            return closing
+        left = [(name, text) for name, inbox in self._inboxes.items() if inbox.wanted for text in inbox.waiting]
+        return closing.with_input_json(wrap(closing.input_json, left))
 
     def begin(self, input_json: str | None) -> None:
         """Start the code."""
@@ -351,6 +361,13 @@ class Run:
         if inbox is None:
             inbox = self._inboxes[name] = Inbox()
         return inbox
+
+    def deliver(self, signal: str, input_json: str | None) -> None:
+        """Add a signal to those that wait."""
+        inbox = self.inbox(signal)
+        inbox.put(input_json)
+        if self._root is not None and self._root.done():
+            inbox.wanted = True
 
     def next_side_effect(self) -> int:
         """Return how many side effects there were before the next."""

@@ -24,6 +24,7 @@ class Signals(AsyncIterator[T], Generic[T]):
         self.name = check_label(name, "name")
         self._into = into
         self._inbox = Run.current().inbox(self.name)
+        self._inbox.wanted = True
 
     def __repr__(self) -> str:
         return f"<Signals {self.name!r}, {len(self)} waiting>"

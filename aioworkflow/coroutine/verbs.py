@@ -251,7 +251,9 @@ def continue_as_new(
 ) -> NoReturn:
     """End this run, and begin a new one of the same process with an empty history.
 
-    It raises what must not be caught. Nothing of this run is taken over: no signals, no activities, no children.
+    It raises what must not be caught. Of this run nothing goes on in the new one (no activities, no timers, no children
+    that would tell it of their end) but signals that were not taken, in the order in which they came: of the names that
+    were asked for, and whatever arrives after ``run`` has ended. They travel in the input, and count in its size.
 
     Args:
         input: Of the new run.

@@ -674,6 +674,78 @@ async def test_a_long_history_is_hinted_at(monkeypatch: pytest.MonkeyPatch) -> N
     assert stage.run.head.status is ProcessStatus.CONTINUED_AS_NEW
 
 
+def continuing(*, after: int) -> Any:
+    @workflow
+    async def order(taken: list[int]) -> list[int]:
+        packed = flow.signals("packed", int)
+        async for number in packed:
+            taken.append(number)
+            if number == after:
+                continue_as_new(taken)
+            if number == 9:
+                return taken
+        raise AssertionError
+
+    return order
+
+
+def successor_of(stage: Stage, order: Any) -> Stage:
+    """Return a stage for the run that continues the process."""
+    next_stage = Stage(order)
+    next_stage.world, next_stage.run = stage.world, stage.run_of("p")
+    return next_stage
+
+
+async def test_a_signal_that_comes_while_the_run_is_continued_goes_on_to_the_new_one() -> None:
+    order = continuing(after=2)
+    stage = Stage(order)
+    await stage.start([])
+    stage.signal("packed", 1)
+    await stage.turn()
+    stage.signal("packed", 2)
+    stage.take()
+    decisions = await stage.decide()
+    stage.signal("packed", 3)
+    stage.signal("never asked for", {"by": "the old run"})
+    stage.answer(decisions)
+    statuses = [stage.run.head.status]
+    (again,) = await stage.turn()
+    statuses.append(stage.run.head.status)
+    assert statuses == [ProcessStatus.OPEN, ProcessStatus.CONTINUED_AS_NEW]
+    assert isinstance(again, ContinueAsNewDecision)
+    stage = successor_of(stage, order)
+    await stage.turn()
+    stage.signal("packed", 9)
+    await stage.turn()
+    assert stage.result == [1, 2, 3, 9]
+
+
+async def test_signals_that_were_not_taken_go_on_in_order() -> None:
+    order = continuing(after=1)
+    stage = Stage(order)
+    await stage.start([])
+    for number in (1, 4, 5, 9):
+        stage.signal("packed", number)
+    await stage.turn()
+    stage = successor_of(stage, order)
+    await stage.turn()
+    assert stage.result == [1, 4, 5, 9]
+
+
+async def test_signals_that_nobody_asked_for_are_left_behind() -> None:
+    @workflow
+    async def order(number: int) -> None:
+        await wait_signal("go")
+        continue_as_new(number + 1)
+
+    stage = Stage(order)
+    await stage.start(1)
+    stage.signal("noise", 5)
+    await stage.turn()
+    stage.signal("go")
+    assert await stage.turn() == [ContinueAsNewDecision(2)]
+
+
 async def test_continuing_as_new_from_inside_a_group() -> None:
     async def inner() -> None:
         continue_as_new(2, tags=["b"])
