@@ -50,6 +50,7 @@ class ActivityHandle(DurableFuture[T]):
     __slots__ = (
         "_cancel_message",
         "_command",
+        "_delayed",
         "_event_id",
         "_into",
         "_make",
@@ -62,6 +63,7 @@ class ActivityHandle(DurableFuture[T]):
         "attempts",
         "id",
         "outcome",
+        "refusals",
     )
 
     def __init__(
@@ -80,6 +82,7 @@ class ActivityHandle(DurableFuture[T]):
         self.activity = activity
         self.attempts = 0
         self.outcome: ActivityClosedEvent | None = None
+        self.refusals = 0
         self._run = run
         self._make = make
         self._into = into
@@ -87,6 +90,7 @@ class ActivityHandle(DurableFuture[T]):
         self._retry = retry
         self._timer: DurableTimer | None = None
         self._stopping = False
+        self._delayed = False
         self._cancel_message: Any = None
         self._command: Command | None = None
         self._schedule()
@@ -102,7 +106,7 @@ class ActivityHandle(DurableFuture[T]):
             self._timer.cancel()
         elif self._command is not None:
             self._command.withdrawn = True
-        elif self._mode != "abandon" and not self._stopping:
+        elif not self._delayed and self._mode != "abandon" and not self._stopping:
             self._stopping = True
             self._run.order(CancelActivityDecision(self.id), self.id)
             if self._mode == "wait":
@@ -115,14 +119,24 @@ class ActivityHandle(DurableFuture[T]):
     def accepted(self, event: ActivityScheduledEvent) -> None:
         """Note that it is scheduled."""
         self._command = None
+        self.refusals = 0
         self._event_id = event.event_id
         self._run.activities[event.event_id] = self
 
     def refused(self, event: ScheduleActivityFailedEvent) -> None:
-        """Raise where it is waited for."""
+        """Raise where it is waited for, unless it helps to schedule it later."""
         self._command = None
-        if not self.done():
+        if self.done():
+            return
+        self._delayed = self._run.backlog.take(self, event.cause, self._run.activities)
+        if not self._delayed:
             self.set_exception(activity_error(self.id, self.activity, event, self.attempts))
+
+    def order_again(self) -> None:
+        """Schedule it, as the backlog says; that is no further attempt."""
+        self._delayed = False
+        self.attempts -= 1
+        self._schedule()
 
     def closed(self, event: ActivityClosedEvent) -> None:
         """Tell those who wait how it ended, or try it again."""

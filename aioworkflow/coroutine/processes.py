@@ -43,12 +43,15 @@ class ChildHandle(DurableFuture[T]):
     __slots__ = (
         "_cancel_message",
         "_command",
+        "_decision",
+        "_delayed",
         "_into",
         "_mode",
         "_run",
         "_stopping",
         "outcome",
         "process",
+        "refusals",
         "started",
         "workflow",
     )
@@ -64,8 +67,12 @@ class ChildHandle(DurableFuture[T]):
         self._into = into
         self._mode = mode
         self._stopping = False
+        self._delayed = False
+        self.refusals = 0
         self._cancel_message: Any = None
-        self._command: Command | None = run.order(decision, (decision.id, decision.workflow.name), self)
+        self._decision: StartChildProcessDecision | None = decision
+        self._command: Command | None = None
+        self.order_again()
 
     def __repr__(self) -> str:
         return f"<ChildHandle {self.process} of {self.workflow}, {self._state.lower()}>"
@@ -79,8 +86,9 @@ class ChildHandle(DurableFuture[T]):
         """Cancel it as the ``cancel`` mode says. Who cancels again does not wait any longer."""
         if self.done():
             return False
-        if self._command is not None:
-            self._command.withdrawn = True
+        if self._command is not None or self._delayed:
+            if self._command is not None:
+                self._command.withdrawn = True
             self.started.cancel()
         elif self._mode != "abandon" and not self._stopping:
             self._stopping = True
@@ -98,7 +106,7 @@ class ChildHandle(DurableFuture[T]):
 
     def accepted(self, event: StartChildProcessInitiatedEvent) -> None:
         """Note that it is about to start."""
-        self._command = None
+        self._command = self._decision = None
         self._run.children[event.event_id] = self
 
     def child_started(self, event: ChildProcessStartedEvent) -> None:
@@ -110,9 +118,18 @@ class ChildHandle(DurableFuture[T]):
             self._request_cancel()
 
     def refused(self, event: StartChildProcessFailedEvent) -> None:
-        """Raise where it is waited for."""
+        """Raise where it is waited for, unless it helps to start it later."""
         self._command = None
-        self.closed(event)
+        self._delayed = not self.done() and self._run.backlog.take(self, event.cause, self._run.children)
+        if not self._delayed:
+            self.closed(event)
+
+    def order_again(self) -> None:
+        """Start it, the first time or as the backlog says."""
+        decision = self._decision
+        assert decision is not None
+        self._delayed = False
+        self._command = self._run.order(decision, (decision.id, decision.workflow.name), self)
 
     def closed(self, event: ChildClosedEvent) -> None:
         """Tell those who wait how it ended."""

@@ -60,7 +60,9 @@ def _timer_fired(run: Run, event: TimerFiredEvent) -> None:
 
 
 def _activity_closed(run: Run, event: ActivityClosedEvent) -> None:
-    run.activities.pop(event.scheduled_event_id).closed(event)
+    handle = run.activities.pop(event.scheduled_event_id)
+    handle.closed(event)
+    run.backlog.ended(type(handle))
 
 
 def _child_started(run: Run, event: ChildProcessStartedEvent) -> None:
@@ -71,6 +73,7 @@ def _child_closed(run: Run, event: ChildClosedEvent) -> None:
     handle = run.children.pop(event.initiated_event_id, None)
     if handle is not None:
         handle.closed(event)
+        run.backlog.ended(type(handle))
 
 
 def _delivered(run: Run, event: ExternalProcessSignaledEvent | ExternalProcessCancelRequestedEvent) -> None:

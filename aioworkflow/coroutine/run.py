@@ -36,6 +36,7 @@ from ..event import (
     TimerStartedEvent,
 )
 from ..process import Process
+from .backlog import Backlog
 from .closing import closing_decision
 from .commands import MORE, Command, Owner
 from .disposal import close_tasks
@@ -77,6 +78,7 @@ class Run:
         now: The time of the present turn.
         history_length: How many events there were at its beginning.
         status_json: What the present turn wants to be known of the process.
+        backlog: What was refused for a while.
         activities: Open ones by their ActivityScheduledEvent; likewise timers, children, messages to other processes.
     """
 
@@ -99,6 +101,7 @@ class Run:
         "_spoilt",
         "_unsettled",
         "activities",
+        "backlog",
         "cancel_details_json",
         "cancel_requested",
         "children",
@@ -120,6 +123,7 @@ class Run:
         self.process = process
         self.tracing = tracing
         self.loop = ReplayLoop(self, hash_seed(process.run_id))  # type: ignore[abstract]  # see its last lines
+        self.backlog = Backlog(self.loop)
         self.commands: list[Command] = []
         self.in_turn = False
         self.replaying = False
@@ -307,6 +311,7 @@ class Run:
         self.loop.tasks = []
         for table in (self.activities, self.timers, self.children, self.messages, self._inboxes):
             table.clear()
+        self.backlog.clear()
         self.commands = []
         self._refusals = []
         self._root = None

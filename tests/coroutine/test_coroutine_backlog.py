@@ -1,0 +1,221 @@
+"""Orders that are refused for a reason that passes: they are given again, later and not all at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from aioworkflow import ActivityError, Workflow, activity, execute, execute_child, flow, start_child, workflow
+from aioworkflow.coroutine import backlog
+from aioworkflow.event import (
+    ActivityScheduledEvent,
+    Cause,
+    ChildProcessStartedEvent,
+    ScheduleActivityFailedEvent,
+    StartChildProcessFailedEvent,
+    TimerStartedEvent,
+)
+from aioworkflow.machine import decisions
+from aioworkflow.machine.limits import Limits
+from tests.coroutine.stage import Stage
+
+
+@activity
+async def double(number: int) -> int:
+    return number * 2
+
+
+@workflow
+async def fan_out(width: int) -> int:
+    return sum(await asyncio.gather(*(execute(double, number) for number in range(width))))
+
+
+async def finish_all(stage: Stage) -> None:
+    """Complete what is open, one activity in each turn, until the process has ended."""
+    while stage.is_open:
+        first = stage.open_activities[0]
+        stage.complete(first, int(first.rpartition("-")[2]))
+        await stage.settle()
+
+
+def delays(stage: Stage) -> list[float]:
+    """Return the delays of all timers."""
+    return [event.delay for event in stage.run.history if isinstance(event, TimerStartedEvent)]
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, cause: Cause, times: int) -> None:
+    """Have the next activities refused as only a busy service does."""
+    original: Callable[..., Any] = decisions._resolve_activity
+    left = iter(range(times))
+    monkeypatch.setattr(
+        decisions,
+        "_resolve_activity",
+        lambda *args: original(*args) if next(left, None) is None else cause,
+    )
+
+
+async def test_more_than_may_be_open_wait_for_others_to_end() -> None:
+    stage = Stage(fan_out, double, limits=Limits(open_activities=3))
+    await stage.start(10)
+    assert stage.open_activities == ["double-1", "double-2", "double-3"]
+    await stage.settle()
+    stage.complete("double-2", 2)
+    await stage.settle()
+    assert stage.open_activities == ["double-1", "double-3", "double-4"]
+    await finish_all(stage)
+    assert stage.result == sum(range(1, 11))
+    assert len(stage.events(ScheduleActivityFailedEvent)) == 7, "each was refused once"
+    assert stage.events(TimerStartedEvent) == []
+
+
+async def test_children_wait_for_children() -> None:
+    class ChildWorkflow(Workflow):
+        async def run(self, number: int) -> int:
+            await flow.wait_signal("go")
+            return number
+
+    @workflow
+    async def parent() -> list[str]:
+        children = (execute_child(ChildWorkflow, number, id=f"c-{number}") for number in range(5))
+        ended = await asyncio.gather(*children, return_exceptions=True)
+        return [type(end).__name__ for end in ended]
+
+    stage = Stage(parent, others=[ChildWorkflow], limits=Limits(open_children=2))
+    await stage.start()
+    await stage.settle()
+    assert len(stage.events(StartChildProcessFailedEvent)) == 3
+    started = []
+    for number in range(5):
+        started.append(len(stage.events(ChildProcessStartedEvent)))
+        stage.run_of(f"c-{number}").ask(stage.termination())
+        await stage.settle()
+    assert started == [2, 3, 4, 5, 5]
+    assert stage.result == ["ChildError"] * 5
+
+
+async def test_a_child_that_waits_can_be_cancelled() -> None:
+    class ChildWorkflow(Workflow):
+        async def run(self) -> None:
+            await flow.wait_signal("go")
+
+    @workflow
+    async def parent() -> str:
+        start_child(ChildWorkflow, id="c-1")
+        waiting = start_child(ChildWorkflow, id="c-2")
+        await flow.wait_signal("enough")
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting.started
+        return "cancelled"
+
+    stage = Stage(parent, others=[ChildWorkflow], limits=Limits(open_children=1))
+    await stage.start()
+    await stage.settle()
+    stage.signal("enough")
+    await stage.settle()
+    assert stage.result == "cancelled"
+
+
+@pytest.mark.parametrize("cause", [Cause.ACTIVITY_CREATION_RATE_EXCEEDED, Cause.OPEN_WORKFLOWS_LIMIT_EXCEEDED])
+async def test_what_comes_too_fast_comes_again_after_pauses_that_grow(
+    monkeypatch: pytest.MonkeyPatch, cause: Cause
+) -> None:
+    refuse(monkeypatch, cause, times=6)
+    stage = Stage(fan_out, double)
+    await stage.start(3)
+    await stage.settle()
+    assert delays(stage) == [1.0]
+    stage.pass_time(1.0)
+    await stage.settle()
+    assert stage.open_activities == []
+    stage.pass_time(1.9)
+    assert stage.open_activities == []
+    stage.pass_time(0.2)
+    await stage.settle()
+    assert stage.open_activities == ["double-1", "double-2", "double-3"]
+    assert delays(stage) == [1.0, 2.0]
+    await finish_all(stage)
+    assert stage.result == 6
+
+
+async def test_pauses_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, Cause.ACTIVITY_CREATION_RATE_EXCEEDED, times=9)
+    stage = Stage(fan_out, double)
+    await stage.start(1)
+    while not stage.open_activities:
+        await stage.settle()
+        stage.pass_time(60.0)
+    assert delays(stage) == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+    await finish_all(stage)
+
+
+async def test_many_come_again_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "_AT_A_TIME", 2)
+    refuse(monkeypatch, Cause.ACTIVITY_CREATION_RATE_EXCEEDED, times=5)
+    stage = Stage(fan_out, double)
+    await stage.start(5)
+    opened = []
+    while len(stage.open_activities) < 5:
+        await stage.settle()
+        stage.pass_time(1.0)
+        await stage.settle()
+        opened.append(len(stage.open_activities))
+    assert opened == [2, 4, 5]
+
+
+async def test_a_limit_with_nothing_open_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, Cause.OPEN_ACTIVITIES_LIMIT_EXCEEDED, times=1)
+    stage = Stage(fan_out, double)
+    await stage.start(1)
+    await stage.settle()
+    stage.pass_time(1.0)
+    await stage.settle()
+    assert stage.open_activities == ["double-1"]
+
+
+async def test_who_waits_can_be_cancelled_and_is_not_ordered_again() -> None:
+    @workflow
+    async def order() -> str:
+        first = flow.start_activity(double, 1)
+        second = flow.start_activity(double, 2)
+        await flow.wait_signal("enough")
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        await first
+        return f"attempt {first.attempts}"
+
+    stage = Stage(order, double, limits=Limits(open_activities=1))
+    await stage.start()
+    await stage.settle()
+    stage.signal("enough")
+    await stage.settle()
+    stage.complete("double-1", 2)
+    await stage.settle()
+    assert stage.result == "attempt 1"
+    assert len(stage.events(ActivityScheduledEvent)) == 1
+
+
+async def test_refusals_are_no_attempts_and_others_raise() -> None:
+    @workflow
+    async def order() -> list[object]:
+        first, second = flow.start_activity(double, 1), flow.start_activity(double, 2)
+        await first
+        await second
+        try:
+            await execute("Unknown")
+        except ActivityError as error:
+            return [second.attempts, second.refusals, error.how]
+        raise AssertionError
+
+    stage = Stage(order, double, limits=Limits(open_activities=1))
+    await stage.start()
+    await stage.settle()
+    stage.complete("double-1", 2)
+    await stage.settle()
+    stage.complete("double-2", 4)
+    await stage.settle()
+    assert stage.result == [1, 0, "refused"]
