@@ -78,6 +78,9 @@ class Pool:
                 with translated(self._server):
                     rows = await connection.fetch(query, *args, timeout=self._timeout)
             except BackendUnavailableError as error:
+                # One that only took too long is told to stop: else it would go on in the server, and hold its locks.
+                if isinstance(error.__cause__, TimeoutError):
+                    await disconnect(connection)
                 connection.terminate()
                 if is_of_pooler(error.__cause__):
                     self._on_pooler()
