@@ -10,7 +10,9 @@ import anyio
 import pytest
 
 from aioworkflow.backends.local import committer as committer_module
+from aioworkflow.backends.local import doubts as doubts_module
 from aioworkflow.backends.local import lists as lists_module
+from aioworkflow.backends.local.doubts import Doubts
 from aioworkflow.decision import (
     CompleteProcessDecision,
     ContinueAsNewDecision,
@@ -76,6 +78,12 @@ async def other(lab: Lab, database: MemoryDatabase) -> AsyncIterator[Lab]:
 @pytest.fixture
 def little_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(committer_module, "_REST_SECONDS", 0.001)
+    monkeypatch.setattr(doubts_module, "_LEAST_PAUSE", 0.001)
+
+
+def doubts_of(lab: Lab) -> Doubts:
+    doubts: Doubts = lab.backend._committer._doubts  # type: ignore[attr-defined]
+    return doubts
 
 
 # --- groups --------------------------------------------------------------------------------------------------------
@@ -460,6 +468,67 @@ async def test_a_started_task_whose_poll_is_gone_goes_to_the_next(lab: Lab, stor
         await start
     task = await lab.poll_decision()
     one(await lab.history(task.process), DecisionStartedEvent)
+
+
+@pytest.mark.usefixtures("little_rest")
+async def test_a_start_that_is_saved_long_after_it_failed_leaves_no_task_with_nobody(
+    lab: Lab, store: ScriptedStore
+) -> None:
+    async with lab.meanwhile(lab.poll_decision) as decision:
+        store.fail("commit", AWAY)
+        async with store.calling("load", 3):  # it is looked for again and again
+            with pytest.raises(BackendUnavailableError):
+                await lab.start()
+        assert await store.inner.commit(store.groups[-1]) == []
+    one(await lab.history(decision.value.process), DecisionStartedEvent)
+    loads = store.calls["load"]
+    await lab.answer(decision.value)
+    assert store.calls["load"] == loads, "what is known by now is looked for no more"
+
+
+@pytest.mark.usefixtures("little_rest")
+async def test_a_claim_that_is_saved_while_it_is_tried_again_is_handed_out(lab: Lab, store: ScriptedStore) -> None:
+    process = await lab.begin(lab.schedule("a", input=7))
+    store.fail("commit", AWAY)
+    first, second = store.hold("commit"), store.hold("commit")
+    async with lab.meanwhile(lab.poll_activity) as activity:
+        first.release()
+        await second.reached.wait()
+        assert await store.inner.commit(store.groups[-2]) == []
+        second.release()
+    assert activity.value.input == 7
+    one(await lab.history(process), ActivityStartedEvent)
+    await lab.backend.complete_activity_task(activity.value.token, ActivityCompleted())
+
+
+@pytest.mark.usefixtures("little_rest")
+async def test_what_was_in_doubt_and_is_handed_out_since_is_not_handed_out_again(
+    lab: Lab, other: Lab, store: ScriptedStore
+) -> None:
+    process = await lab.begin(lab.schedule("a"))
+    store.fail("commit", AWAY)
+    await lab.poll_activity()
+    await other.backend.signal_process(process, "s")
+    await lab.backend.signal_process(process, "t")  # a conflict, so the run is loaded anew
+    poll = Poll(lab.poll_activity)
+    await anyio.wait_all_tasks_blocked()
+    assert not poll.task.done()
+    poll.cancel()
+
+
+@pytest.mark.usefixtures("little_rest")
+async def test_what_is_never_saved_is_not_looked_for_for_ever(
+    lab: Lab, store: ScriptedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubts_module, "_LONGEST", 0.01)
+    async with lab.meanwhile(lab.poll_decision) as decision:
+        store.fail("commit", AWAY)
+        with pytest.raises(BackendUnavailableError):
+            await lab.start()
+        while doubts_of(lab):  # noqa: ASYNC110 - nobody is told of it
+            await asyncio.sleep(0)
+        process = await lab.start()
+    assert decision.value.process == process
 
 
 @pytest.mark.usefixtures("little_rest")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ...errors import (
@@ -29,11 +29,12 @@ from ...machine.requests import (
     StartDecisionTask,
     StartProcess,
 )
-from ...machine.state import OpenActivity, ProcessState
+from ...machine.state import ProcessState
 from ...stores.base import Store, TaskKind
 from ...types import UNSET, ProcessRef
 from .batch import Batch, Handover, Operation, PendingRun
 from .clock import Clock
+from .doubts import Doubts
 from .lists import TaskList, TaskLists, Waiter
 from .registry import Registry
 from .runs import CachedRun, RunCache
@@ -83,11 +84,11 @@ class Committer:
         self._runs = runs
         self._lists = lists
         self._on_settled = on_settled
-        self._on_recovered = on_recovered
         self._queue: list[Operation] = []
         self._hungry: dict[TaskList, None] = {}
         self._resting: set[TaskList] = set()
-        self._doubts: dict[str, list[Handover]] = {}
+        self._doubts = Doubts(session, on_recovered)
+        self._doubts_timer: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._closed = False
@@ -130,16 +131,18 @@ class Committer:
                 await self._wake.wait()
                 self._wake.clear()
                 self.busy = True
-                while self._queue or self._hungry:
+                while self._queue or self._hungry or self._doubts.are_due:
                     await asyncio.sleep(0)  # whoever is about to ask or to poll does: larger groups, fewer claims
                     await self._feed_lists()
                     operations, self._queue = self._queue, []
-                    if operations or self._doubts:
+                    if operations or self._doubts.are_due:
                         # What must be tried again is joined by what came meanwhile: fewer, larger groups.
                         again = await self._attempt(operations)
                         operations, self._queue = [], again + self._queue
                 self.busy = False
                 self._runs.shrink()
+                if self._doubts:
+                    self._look_later()
         finally:
             self._closed = True
             self._idle.set()
@@ -163,8 +166,7 @@ class Committer:
                     _logger.warning("a task of run %s cannot be handed out: %s", operation.process.run_id, error)
                 self._give_up(operation, error)
                 self.unsure |= operation.message is not None
-            for handovers in self._doubts.values():
-                self._feed_later(self._lists.get(handovers[0].waiter.kind, handovers[0].waiter.task_list))
+            self._doubts.put_off(rest=_REST_SECONDS)
             return []
         self._now = max(self._now, self._clock.now())
         batch = Batch(
@@ -232,7 +234,7 @@ class Committer:
         """Bring what is asked for into the cache; return the latest run ids of processes without an open run."""
         runs = self._runs
         unresolved: dict[str, None] = {}
-        wanted: dict[str, None] = dict.fromkeys(self._doubts)
+        wanted: dict[str, None] = dict.fromkeys(self._doubts.begin_look() if self._doubts else ())
         for operation in operations:
             request = operation.request
             process = operation.process
@@ -251,9 +253,7 @@ class Committer:
                     ProcessState(stored.head, {item.event_id: item for item in stored.items}), stored.version
                 )
                 runs.put(run)
-                if (handovers := self._doubts.pop(stored.head.run_id, None)) is not None:
-                    self._settle_doubt(run, handovers)
-            self._doubts.clear()
+                self._doubts.look(run)
         for operation in operations:
             if type(operation.request) is CompleteDecisionTask:
                 await self._learn_types(operation.request, operation.process.run_id)
@@ -298,6 +298,8 @@ class Committer:
             run.epoch = epoch
         if run is not None and pending.changed:
             run.version += 1
+            if self._doubts:
+                self._doubts.end(run.state.head.run_id)
             if pending.wake_at is not UNSET:
                 run.wake_at = pending.wake_at
             if pending.outcome is not None:
@@ -328,8 +330,7 @@ class Committer:
         self._forget(pending, self._feed_later)
         for operation in pending.every_operation():
             operation.fail(error)
-        if pending.run is not None and pending.handovers:
-            self._doubts[pending.run.state.head.run_id] = pending.handovers
+        self._doubts.add(pending, rest=_REST_SECONDS)
 
     def _forget(self, pending: PendingRun, feed: Callable[[TaskList], None]) -> None:
         """Forget a run, and let the polls go on waiting that were to get something of it."""
@@ -340,18 +341,6 @@ class Committer:
         for operation, _ in pending.refused or ():
             if operation.waiter is not None:
                 self._return(operation.waiter, feed)
-
-    def _settle_doubt(self, run: CachedRun, handovers: Sequence[Handover]) -> None:
-        """Hand over what a failed transaction has started all the same: nobody else will."""
-        for handover in handovers:
-            item = run.state.items.get(handover.scheduled_event_id)
-            started = item if isinstance(item, OpenActivity) else run.state.head.started
-            if (
-                started is not None
-                and started.started_event_id == handover.started_event_id
-                and started.session == self._session
-            ):
-                self._on_recovered(handover, run)
 
     def _give_up(self, operation: Operation, error: BaseException) -> None:
         if operation.waiter is not None:
@@ -364,6 +353,12 @@ class Committer:
         task_list = self._lists.put_back(waiter)
         task_list.doubt()
         feed(task_list)
+
+    def _look_later(self) -> None:
+        """See to it that what is in doubt is looked at when it is due."""
+        if self._doubts_timer is not None:
+            self._doubts_timer.cancel()
+        self._doubts_timer = asyncio.get_running_loop().call_at(self._doubts.look_at, self._wake.set)
 
     def _feed_later(self, task_list: TaskList) -> None:
         """The database failed: leave it alone for a moment."""
