@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -65,6 +66,25 @@ async def test_schemas_of_one_database_are_apart(postgres_url: str, new_schema: 
     ):
         await start(one, "run-1")
         assert await two.count(ProcessFilter()) == 0
+
+
+async def test_a_schema_that_somebody_else_has_made_is_enough(
+    postgres_url: str, new_schema: Callable[[], str]
+) -> None:
+    name = new_schema()
+    admin = await asyncpg.connect(postgres_url)
+    try:
+        await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'; CREATE SCHEMA {name} AUTHORIZATION {name}")
+        url = urlsplit(postgres_url)
+        place = url.netloc.rpartition("@")[2]
+        async with store_on(
+            lambda: PostgresStore(url._replace(netloc=f"{name}:{name}@{place}").geturl(), schema=name)
+        ) as store:
+            await start(store, "run-1")
+            assert await store.count(ProcessFilter()) == 1
+    finally:
+        await admin.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+        await admin.close()
 
 
 @pytest.mark.parametrize("name", ["", "a-b", 'a"b', "1a", "a" * 52, "ä", "a b", "a\n"])

@@ -7,7 +7,14 @@ SELECT pg_advisory_xact_lock($1)
 SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = 'schema_version')
 
 -- create_schema --
-CREATE SCHEMA IF NOT EXISTS {schema}
+-- Even with IF NOT EXISTS that takes the right to create one, which who gets a schema made by others may not have.
+DO $$
+BEGIN
+    IF to_regnamespace('{schema}') IS NULL THEN
+        CREATE SCHEMA IF NOT EXISTS {schema};
+    END IF;
+END
+$$
 
 -- create_version --
 CREATE TABLE {schema}.schema_version (version integer NOT NULL)
