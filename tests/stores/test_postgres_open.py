@@ -68,9 +68,7 @@ async def test_schemas_of_one_database_are_apart(postgres_url: str, new_schema: 
         assert await two.count(ProcessFilter()) == 0
 
 
-async def test_a_schema_that_somebody_else_has_made_is_enough(
-    postgres_url: str, new_schema: Callable[[], str]
-) -> None:
+async def test_a_schema_that_somebody_else_has_made_is_enough(postgres_url: str, new_schema: Callable[[], str]) -> None:
     name = new_schema()
     admin = await asyncpg.connect(postgres_url)
     try:
@@ -116,6 +114,28 @@ async def test_a_server_that_is_away_is_told_at_once(unused_tcp_port: int) -> No
     with pytest.raises(BackendUnavailableError, match=f"127.0.0.1:{unused_tcp_port}/work cannot be reached") as caught:
         await store.open()
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:se/cret@db/work", "postgresql://me:se?cret@db", "postgresql://db:x"])
+async def test_a_url_whose_port_is_no_number_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(InvalidRequestError, match="a port must be a number, and in user and password") as caught:
+        await PostgresStore(url).open()
+    assert "cret" not in str(caught.value)
+    assert "'se'" not in str(caught.value)
+
+
+async def test_what_asyncpg_makes_nothing_of_is_no_matter_of_trying_again(postgres_url: str) -> None:
+    with pytest.raises(InvalidRequestError, match="`sslmode` parameter must be one of"):
+        await PostgresStore(f"{postgres_url}?sslmode=nonsense").open()
+
+
+@pytest.mark.parametrize(("query", "name"), [("", "aioworkflow"), ("?application_name=orders", "orders")])
+async def test_the_server_is_told_who_connects(postgres_url: str, schema: str, query: str, name: str) -> None:
+    admin = await asyncpg.connect(postgres_url)
+    async with store_on(lambda: PostgresStore(f"{postgres_url}{query}", schema=schema)):
+        names = await admin.fetch("SELECT application_name FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+    await admin.close()
+    assert (name,) in [tuple(row) for row in names]
 
 
 async def test_a_server_that_is_too_old_is_refused() -> None:

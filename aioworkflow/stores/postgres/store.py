@@ -77,6 +77,7 @@ class PostgresStore:
         self._clock = DatabaseClock()
         self._life: _Life | None = None
         self.server = _describe(url)
+        self._has_name = "application_name=" in url.partition("?")[2]
 
     def __repr__(self) -> str:
         return f"<PostgresStore {self.server}, schema {self._sql.schema}>"
@@ -275,13 +276,24 @@ class PostgresStore:
             return connection
 
     async def _connect(self) -> Connection:
-        return await asyncpg.connect(
-            self._url,
-            timeout=self._timeout,
-            statement_cache_size=0 if self._pooler else 100,
-            max_cached_statement_lifetime=0,
-            server_settings={"application_name": "aioworkflow"},
-        )
+        try:
+            return await asyncpg.connect(
+                self._url,
+                timeout=self._timeout,
+                statement_cache_size=0 if self._pooler else 100,
+                max_cached_statement_lifetime=0,
+                server_settings={} if self._has_name else {"application_name": "aioworkflow"},
+            )
+        except asyncpg.ClientConfigurationError as error:
+            raise InvalidRequestError(f"the URL of the database {self.server} does not do: {error}") from None
+        except ValueError as error:
+            if type(error) is not ValueError:
+                raise
+            # Neither the URL nor the error is shown: what is read as a port may be a part of the password.
+            raise InvalidRequestError(
+                "the URL of the database cannot be read: a port must be a number, and in user and password :, /, ?, # "
+                "and @ must be written as %3A, %2F, %3F, %23 and %40"
+            ) from None
 
     def _note_pooler(self) -> None:
         if not self._pooler:
