@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 
 import anyio
 import pytest
@@ -416,6 +417,18 @@ async def test_a_failing_database_is_left_alone_for_a_moment(
             await store.next_call("commit", 6)
         tasks.cancel_scope.cancel()
     assert len(rests) == 5
+
+
+async def test_a_database_that_is_away_is_asked_about_one_list_only(
+    lab: Lab, store: ScriptedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer_module, "_REST_SECONDS", 60.0)
+    store.fail("waiting", AWAY, times=100)
+    polls = [Poll(partial(lab.poll_decision, f"list-{number}")) for number in range(5)]
+    await anyio.wait_all_tasks_blocked()
+    assert store.calls["waiting"] == 1
+    for poll in polls:
+        poll.cancel()
 
 
 # --- a transaction that fails and was saved ------------------------------------------------------------------------

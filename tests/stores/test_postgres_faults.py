@@ -178,6 +178,21 @@ async def test_a_server_that_stays_away_is_waited_for_so_long(unused_tcp_port: i
         await pool.fetch("SELECT 1")
 
 
+async def test_who_stands_in_line_for_a_server_that_is_away_waits_no_longer_than_others() -> None:
+    attempts = 0
+
+    async def connect() -> Connection:
+        nonlocal attempts
+        attempts += 1
+        await asyncio.sleep(0.05)
+        raise TimeoutError  # no answer at all
+
+    pool = Pool(connect, size=1, timeout=0.05, server="db/work", on_pooler=pytest.fail)
+    errors = await asyncio.gather(*(pool.fetch("SELECT 1") for _ in range(30)), return_exceptions=True)
+    assert {type(error) for error in errors} == {BackendUnavailableError}
+    assert attempts <= 3
+
+
 async def test_connections_are_bounded(postgres_url: str, schema: str, admin: Any) -> None:
     async with store_on(lambda: PostgresStore(postgres_url, schema=schema, connections=4)) as store:
         await asyncio.gather(

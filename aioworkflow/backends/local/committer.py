@@ -268,10 +268,14 @@ class Committer:
     async def _feed_lists(self) -> None:
         """Claim known waiting tasks for the polls that wait for them."""
         hungry, self._hungry = self._hungry, {}
+        is_away = False
         for task_list in hungry:
             if not task_list.wants_tasks:
                 continue
             if task_list.must_look:
+                if is_away:  # those who wait for an answer are not to wait for as many failures as there are lists
+                    self._feed_later(task_list)
+                    continue
                 wanted = task_list.waiting_polls
                 limit = max(2 * wanted, _HINTS_PER_QUERY)
                 try:
@@ -279,6 +283,7 @@ class Committer:
                 except BackendError as error:
                     _logger.warning("task list %r could not be read: %s", task_list.name, error)
                     self._feed_later(task_list)
+                    is_away = True
                     continue
                 task_list.learn(tasks, complete=len(tasks) < wanted)
             while task_list.has_hints and (waiter := task_list.claim_waiter()) is not None:

@@ -114,6 +114,8 @@ class Pool:
                 connection = self._idle.pop()
                 if not connection.is_closed():
                     return connection
+            if _now() > deadline:  # while others tried in vain; nobody else is to wait for as long once more
+                raise BackendUnavailableError(f"the database {self._server} was waited for in vain")
             try:
                 with translated(self._server):
                     return await self._connect()
