@@ -15,11 +15,18 @@ _WITHOUT_TRANSACTION = b"I"
 
 
 class TransactionPooler:
-    """Stands between clients and a server that lets in anybody; ``url`` is where clients find it."""
+    """Stands between clients and a server that lets in anybody; ``url`` is where clients find it.
 
-    def __init__(self, url: str, *, connections: int = 4) -> None:
+    Args:
+        url: Of the server.
+        connections: How many it has to the server.
+        hides: Whether it passes the greeting of the server on as it is; PgBouncer has a key of its own for each client.
+    """
+
+    def __init__(self, url: str, *, connections: int = 4, hides: bool = False) -> None:
         self._parts = urlsplit(url)
         self._count = connections
+        self._hides = hides
         self._servers: deque[_Streams] = deque()
         self._free = asyncio.Semaphore(0)
         self._greeting = b""
@@ -49,11 +56,14 @@ class TransactionPooler:
         reader, writer = await asyncio.open_connection(self._parts.hostname, self._parts.port)
         body = f"user\0postgres\0database\0{self._parts.path[1:]}\0\0".encode()
         writer.write((len(body) + 8).to_bytes(4, "big") + b"\x00\x03\x00\x00" + body)
-        self._greeting = b""
+        greeting = b""
         while True:
             message = await _message(reader)
-            self._greeting += message
+            if message[:1] == b"K" and not self._hides:
+                message = message[:5] + b"\x7f" + message[6:]
+            greeting += message
             if message[:1] == b"Z":
+                self._greeting = self._greeting or greeting
                 return reader, writer
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

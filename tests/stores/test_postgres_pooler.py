@@ -71,12 +71,36 @@ async def test_that_nobody_can_listen_is_said_once(
     assert len(caplog.messages) == 1
 
 
-async def test_without_the_option_the_pooler_is_found_out(
+async def test_without_the_option_the_pooler_is_found_out_before_anything_goes_wrong(
     postgres_url: str, schema: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "aioworkflow.postgres")
     async with (
         TransactionPooler(postgres_url, connections=2) as pooler,
+        store_on(lambda: PostgresStore(pooler.url, schema=schema)) as store,
+    ):
+        for number in range(10):
+            await start(store, f"run-{number}")
+            assert (await load(store, f"run-{number}")).version == 1
+    assert len([message for message in caplog.messages if "is a pooler" in message]) == 1
+    assert not [message for message in caplog.messages if "loses prepared statements" in message]
+
+
+async def test_a_server_is_not_taken_for_a_pooler(
+    postgres_url: str, schema: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "aioworkflow.postgres")
+    async with store_on(lambda: PostgresStore(postgres_url, schema=schema)) as store:
+        await start(store, "run-1")
+    assert not caplog.messages
+
+
+async def test_a_pooler_that_hides_is_found_out_by_an_error(
+    postgres_url: str, schema: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "aioworkflow.postgres")
+    async with (
+        TransactionPooler(postgres_url, connections=2, hides=True) as pooler,
         store_on(lambda: PostgresStore(pooler.url, schema=schema)) as store,
     ):
         for number in range(10):

@@ -52,8 +52,9 @@ class PostgresStore:
         connections: How many connections are held at most, one of which listens; at least 3.
         timeout: Seconds that a statement may take, and that a database is waited for which is away, before
             :class:`BackendUnavailableError`.
-        pooler: Whether there is a pooler in transaction mode, through which prepared statements do not last (PgBouncer
-            before 1.21). It is a little slower without them. If it is not said it is found out, by an error.
+        pooler: Whether there is a pooler through which prepared statements do not last: one in transaction mode
+            (PgBouncer before 1.21, or without ``max_prepared_statements``). It is a little slower without them. If it
+            is not said, every pooler that can be told from a server is taken for one of these.
     """
 
     session_look_seconds = 2.5
@@ -65,7 +66,7 @@ class PostgresStore:
         schema: str = "aioworkflow",
         connections: int = 5,
         timeout: float = 10.0,
-        pooler: bool = False,
+        pooler: bool | None = None,
     ) -> None:
         if connections < 3:
             raise InvalidRequestError(f"connections must be at least 3, not {connections}")
@@ -269,6 +270,15 @@ class PostgresStore:
         with translated(self.server):
             connection = await self._connect()
             try:
+                if self._pooler is None and await _is_of_pooler(connection):
+                    self._pooler = True
+                    _logger.warning(
+                        "%s is a pooler, so prepared statements are done without; if they last behind it (session "
+                        "mode, or max_prepared_statements of PgBouncer), pooler=session in the URL says so",
+                        self.server,
+                    )
+                    await disconnect(connection)
+                    connection = await self._connect()
                 await migrate(connection, self._sql, self.server)
             except BaseException:
                 await disconnect(connection)
@@ -382,6 +392,16 @@ class _Life:
             await asyncio.wait([self._listening])
         await self._writes.close()
         await self.reads.close()
+
+
+async def _is_of_pooler(connection: Connection) -> bool:
+    """Tell whether somebody else than the server has greeted us.
+
+    It must not wait for an error: behind a pooler the statement of some other program may have the name of one of ours,
+    and would be carried out instead. (This one has no name.)
+    """
+    asking = await connection.prepare("SELECT pg_backend_pid()", name="")
+    return bool(await asking.fetchval() != connection.get_server_pid())
 
 
 async def _settle(work: Awaitable[T], ended: asyncio.Future[T]) -> None:
