@@ -346,6 +346,18 @@ async def test_groups_that_share_runs_do_not_lock_each_other_out(postgres_url: s
         await asyncio.gather(count_up(one, names), count_up(two, names[::-1]))  # type: ignore[arg-type]
 
 
+async def test_what_is_being_written_to_is_removed_later(store: PostgresStore, admin: Any, schema: str) -> None:
+    await commit(store, write(closed_head("run-1")), write(closed_head("run-2")))
+    async with admin.transaction():
+        # As a group does that brings a message to a run which is closed: it will lock the row in `process` next.
+        await admin.execute(f"SELECT FROM {schema}.state WHERE head LIKE '%run-1%' FOR UPDATE")
+        async with asyncio.timeout(10):
+            assert await store.remove_closed(before=NOW + 3600, limit=10) == 1
+        await admin.execute(f"UPDATE {schema}.process SET status = status WHERE run_id = 'run-1'")
+    assert list(await store.load(["run-1", "run-2"])) == ["run-1"]
+    assert await store.remove_closed(before=NOW + 3600, limit=10) == 1
+
+
 async def test_many_known_runs_are_forgotten(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "_MOST_KNOWN", 3)
     for number in range(10):

@@ -103,8 +103,11 @@ WHERE {conditions} ORDER BY started_at DESC, run_id LIMIT {limit}
 SELECT count(*) FROM {schema}.process WHERE {conditions}
 
 -- remove_closed --
+-- Both rows of a run are locked before anything is deleted, and without waiting: a message that comes late to a closed
+-- run locks them in the other order.
 WITH old AS MATERIALIZED (
-    SELECT id FROM {schema}.process WHERE closed_at < $1 ORDER BY closed_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    SELECT id FROM {schema}.process JOIN {schema}.state USING (id)
+    WHERE closed_at < $1 ORDER BY closed_at LIMIT $2 FOR UPDATE SKIP LOCKED
 ),
 states AS (DELETE FROM {schema}.state s USING old WHERE s.id = old.id),
 histories AS (DELETE FROM {schema}.history h USING old WHERE h.process = old.id),
