@@ -414,12 +414,26 @@ def test_the_clock_trusts_the_fastest_of_the_last_answers(monkeypatch: pytest.Mo
     clock = DatabaseClock()
     clock.observe(10.0, 10.5, 1000.0)
     assert clock.now() == 1039.75
-    clock.observe(20.0, 20.0, 1020.0)
-    clock.observe(30.0, 31.0, 9999.0)
-    assert clock.now() == 1050.0
+    clock.observe(20.0, 20.0, 1010.0)
+    assert clock.now() == 1040.0
+    clock.observe(30.0, 31.0, 1020.2)
+    assert clock.now() == 1040.0
     for number in range(16):
-        clock.observe(40.0, 41.0, 2040.5 + number % 2 / 10)
-    assert clock.now() == pytest.approx(2050.0)
+        clock.observe(40.0, 41.0, 1030.2 + number % 2 / 10)
+    assert clock.now() == pytest.approx(1039.7)
     clock.forget()
     clock.observe(40.0, 49.0, 3044.5)
     assert clock.now() == pytest.approx(3050.0)
+
+
+@pytest.mark.parametrize("told", [1020.0 + 3600, 1020.0 - 3600])
+def test_a_clock_that_was_set_is_followed_at_once(monkeypatch: pytest.MonkeyPatch, told: float) -> None:
+    """So is another server after a failover; and a machine that slept looks as if the server's clock had been set."""
+    now = 50.0
+    monkeypatch.setattr("aioworkflow.stores.postgres.clock.time.monotonic", lambda: now)
+    clock = DatabaseClock()
+    clock.observe(20.0, 20.001, 1010.0)
+    clock.observe(30.0, 30.5, told)  # it took longer than the one before
+    assert clock.now() == pytest.approx(told + 19.75)
+    clock.observe(31.0, 31.2, told + 1.0)
+    assert clock.now() == pytest.approx(told + 19.9)

@@ -9,12 +9,16 @@ __all__ = ["DatabaseClock"]
 
 _OBSERVATIONS = 16
 
+_DRIFT = 0.05
+"""So many seconds two clocks may have drifted apart since the first of these observations."""
+
 
 class DatabaseClock:
     """Tells the server's time: the monotonic clock of this machine and an offset, which is observed again and again.
 
-    An answer that took long tells little; of the last observations the one that took least counts. Until the first one
-    it tells the time of this machine.
+    An answer that took long tells little; of the last observations the one that took least counts. One that cannot be
+    true if those before it are ends their time: the server's clock was set, another server answers (after a failover),
+    or this machine slept and its monotonic clock with it. Until the first one it tells the time of this machine.
     """
 
     def __init__(self) -> None:
@@ -33,6 +37,8 @@ class DatabaseClock:
             answered: When the answer came.
             told: The time it told, in epoch seconds.
         """
+        if not told - answered - _DRIFT <= self._offset <= told - asked + _DRIFT:
+            self._observed.clear()
         self._observed.append((answered - asked, told - (asked + answered) / 2))
         self._offset = min(self._observed)[1]
 
