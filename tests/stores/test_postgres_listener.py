@@ -63,6 +63,45 @@ async def test_what_was_missed_while_the_connection_was_lost_may_be_anything(
     await admin.close()
 
 
+async def test_a_connection_that_went_dead_without_a_word_is_found_out(
+    postgres_url: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "_RECONNECT_SECONDS", 0.001)
+    monkeypatch.setattr(listener, "_LOOK_SECONDS", 0.01)
+    original, failures = asyncpg.Connection.execute, iter([TimeoutError()])
+
+    async def execute(self: Any, query: str, *args: Any, **how: Any) -> Any:
+        if query == "SELECT 1":
+            for error in failures:
+                raise error
+        return await original(self, query, *args, **how)
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", execute)
+    async with store_on(lambda: PostgresStore(postgres_url, schema=schema)) as store:
+        assert await told(store) == Changes()
+
+
+async def test_a_database_that_was_only_slow_is_listened_to_later(
+    postgres_url: str, schema: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(listener, "_DEAF_SECONDS", 0.01)
+    monkeypatch.setattr(listener, "_BLIND_SECONDS", 1000.0)
+    monkeypatch.setattr(listener, "_TEST_SECONDS", 0.0)
+    monkeypatch.setattr(listener, "write_test", lambda sender: write_test("nobody"))
+    caplog.set_level(logging.WARNING, "aioworkflow.postgres")
+    async with store_on(lambda: PostgresStore(postgres_url, schema=schema)) as slow:
+        while not caplog.messages:  # noqa: ASYNC110 - logging sets no event
+            await asyncio.sleep(0.001)
+        assert await slow.changed() == Changes()
+        monkeypatch.setattr(listener, "_TEST_SECONDS", 60.0)
+        monkeypatch.setattr(listener, "write_test", write_test)
+        assert await told(slow) == Changes()
+        async with store_on(lambda: PostgresStore(postgres_url, schema=schema)) as other:
+            await start(other, "run-1", queued=queued())
+            assert (await told(slow)).task_lists == {(TaskKind.DECISION, "deciders")}
+    assert len(caplog.messages) == 1, "it is said once"
+
+
 async def test_several_messages_are_one_change(postgres_url: str, schema: str) -> None:
     async with store_on(lambda: PostgresStore(postgres_url, schema=schema)) as store:
         hear = store._life.listener._hear  # type: ignore[attr-defined]

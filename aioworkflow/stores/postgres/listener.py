@@ -2,7 +2,7 @@
 
 The channel carries who wrote and what others should look at. A store tells of its own writes at most so often, with the
 first one at once; and it listens on a connection of its own. Where that cannot work, since a pooler gives each
-transaction another connection, a test message does not arrive: that is said once, and from then on somebody else is
+transaction another connection, a test message does not arrive: that is said once, and while it is so somebody else is
 taken to have written every second.
 """
 
@@ -40,6 +40,15 @@ _TEST_SECONDS = 5.0
 
 _RECONNECT_SECONDS = 0.5
 
+_DEAF_SECONDS = 60.0
+"""After which it is tried again where a test message did not arrive: the database may only have been slow."""
+
+_LOOK_SECONDS = 30.0
+"""Between two looks whether the connection is still there: where a network was cut nobody tells of it."""
+
+_ANSWER_SECONDS = 10.0
+"""Within which it must answer then."""
+
 
 class Listener:
     """Hears of the writes of others on one channel.
@@ -61,6 +70,7 @@ class Listener:
         self._news: News | None = None
         self._hears = False
         self._deaf = False
+        self._warned = False
         self._looked_at = 0.0
         self._told = asyncio.Event()
         self._tested = asyncio.Event()
@@ -88,7 +98,7 @@ class Listener:
         """Listen and tell until cancelled; ``started`` is set as soon as it listens, or cannot for now."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tell)
-            while not self._deaf:
+            while True:
                 try:
                     with translated(self._server):
                         connection = await self._connect()
@@ -100,7 +110,7 @@ class Listener:
                 except BackendError as error:
                     _logger.info("changes by others are not heard of for now: %s", error)
                 started.set()
-                await anyio.sleep(_RECONNECT_SECONDS)
+                await anyio.sleep(_DEAF_SECONDS if self._deaf else _RECONNECT_SECONDS)
 
     async def _listen(self, connection: Connection, started: asyncio.Event) -> None:
         lost = asyncio.Event()
@@ -109,23 +119,35 @@ class Listener:
             await connection.add_listener(self._sql.channel, self._hear)
         # What was written before this moment is not told.
         self._heard = Changes() if started.is_set() else None
-        self._hears = True
+        self._hears = not self._deaf
         started.set()
         self._tested.clear()
         await self._pool.fetch(self._sql["notify"], self._sql.channel, write_test(self.name))
         with anyio.move_on_after(_TEST_SECONDS) as scope:
             await self._tested.wait()
         if scope.cancelled_caught and not lost.is_set():
-            self._deaf = True
+            self._note_deafness()
+            await disconnect(connection)
+            return
+        if self._tested.is_set():
+            self._deaf, self._hears = False, True
+        while not lost.is_set():
+            with anyio.move_on_after(_LOOK_SECONDS):
+                await lost.wait()
+            if not lost.is_set():
+                with translated(self._server):
+                    await connection.execute("SELECT 1", timeout=_ANSWER_SECONDS)
+
+    def _note_deafness(self) -> None:
+        if not self._warned:
             _logger.warning(
                 "%s lets nobody LISTEN (a pooler in transaction mode?): changes by others are looked for every %s s; "
                 "a direct URL is faster",
                 self._server,
                 _BLIND_SECONDS,
             )
-            await disconnect(connection)
-            return
-        await lost.wait()
+        self._deaf = self._warned = True
+        self._hears = False
 
     def _hear(self, connection: Any, pid: int, channel: str, payload: Any) -> None:
         sender, changes = read_news(str(payload))
