@@ -88,6 +88,19 @@ class Columns:
                 columns += [() if rows is self._closed else None] * width
         return columns
 
+    def of_one_run(self) -> Sequence[Any] | None:
+        """Return the values that ``commit_one`` takes; None if the group is more than that can save."""
+        others = (self._checked, self._closed, self._received, self._born, self._gone_tasks, self._tasks, self._sent)
+        if len(self._updated) != 1 or any(others) or self._tags:
+            return None
+        gone, saved, history = self._gone_items, self._items, self._history
+        if len(gone) > 1 or len(saved) > 1 or len(history) > 1:
+            return None
+        _, gone_id = gone[0] if gone else (0, None)
+        _, saved_id, _, item = saved[0] if saved else (0, None, 0, None)
+        _, first, events = history[0] if history else (0, None, None)
+        return (*self._updated[0], gone_id, saved_id, item, first, events)
+
     def _add(self, write: EncodedWrite, known: Mapping[str, Known]) -> None:
         for message_id in write.received:
             self._received.append((key_text(message_id),))

@@ -34,6 +34,9 @@ SELECT {schema}.commit_1(
     $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43
 )
 
+-- commit_one --
+SELECT {schema}.commit_one_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+
 -- known_runs --
 -- What the writer must know of runs: where their tasks wait, too.
 SELECT run_id, id, version,
@@ -137,7 +140,7 @@ FROM (SELECT) one LEFT JOIN {schema}.session ON session <> $1
 ORDER BY session
 
 -- end_session --
--- Waits for the groups that are handing tasks to this session; see commit_1().
+-- Waits for the groups that are handing tasks to this session; see claim_1().
 WITH alone AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended($1, 0)))
 DELETE FROM {schema}.session USING alone WHERE session = $1
 

@@ -102,10 +102,10 @@ class Writer:
     async def _save(self, writes: Sequence[EncodedWrite], refused: Sequence[int], claimer: str | None) -> bool:
         skipped = set(refused)
         columns = Columns([write for index, write in enumerate(writes) if index not in skipped], self._known)
+        one = columns.of_one_run()
+        query, values = (self._sql["commit"], columns.arguments()) if one is None else (self._sql["commit_one"], one)
         try:
-            ((new,),) = await self._pool.fetch_once(
-                self._sql["commit"], *columns.arguments(), None if claimer is None else key_text(claimer)
-            )
+            ((new,),) = await self._pool.fetch_once(query, *values, None if claimer is None else key_text(claimer))
         except Exception as error:
             if not is_conflict(error.__cause__):
                 raise

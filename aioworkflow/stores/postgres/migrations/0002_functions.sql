@@ -8,6 +8,19 @@
 -- Functions are never replaced: a later version of the schema adds others, and older workers go on using these.
 --
 -- Plans are made once, and for few rows in large tables, whatever the statistics say of tables that are often empty.
+
+-- Tasks are handed to a session. Who ends it waits for this, and then sees what it holds; if it was ended already, it is
+-- put on record again, as one that is dead. (To lock its row would be to write it.)
+CREATE FUNCTION {schema}.claim_1(p_session text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended(p_session, 0));
+    PERFORM FROM {schema}.session WHERE session = p_session;
+    IF NOT FOUND THEN
+        INSERT INTO {schema}.session (session, expires_at) VALUES (p_session, '-Infinity') ON CONFLICT DO NOTHING;
+    END IF;
+END
+$$;
+
 CREATE FUNCTION {schema}.commit_1(
     p_checked_ids bigint[], p_checked_versions integer[],
     p_ids bigint[], p_versions integer[], p_heads text[], p_wakes boolean[], p_wake_ats double precision[],
@@ -124,14 +137,44 @@ BEGIN
         ON CONFLICT DO NOTHING;
     END IF;
     IF p_claimer IS NOT NULL THEN
-        -- Who ends the session waits for this, and then sees what it holds. (To lock its row would be to write it.)
-        PERFORM pg_advisory_xact_lock_shared(hashtextextended(p_claimer, 0));
-        PERFORM FROM {schema}.session WHERE session = p_claimer;
-        IF NOT FOUND THEN
-            INSERT INTO {schema}.session (session, expires_at) VALUES (p_claimer, '-Infinity') ON CONFLICT DO NOTHING;
-        END IF;
+        PERFORM {schema}.claim_1(p_claimer);
     END IF;
     RETURN v_new;
+END
+$$;
+
+-- The same for a group of one open run that was there before, of which no task waits before or after: what most groups are
+-- where little goes on at once. It takes a third of the time.
+CREATE FUNCTION {schema}.commit_one_1(
+    p_id bigint, p_version integer, p_head text, p_wakes boolean, p_wake_at double precision,
+    p_gone_item integer, p_item integer, p_item_text text, p_history_first integer, p_history_events text,
+    p_claimer text
+) RETURNS bigint[] LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+BEGIN
+    UPDATE {schema}.state
+    SET version = version + 1, head = p_head, wake_at = CASE WHEN p_wakes THEN p_wake_at ELSE wake_at END
+    WHERE id = p_id AND version = p_version;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF p_gone_item IS NOT NULL THEN
+        DELETE FROM {schema}.item WHERE process = p_id AND event_id = p_gone_item;
+    END IF;
+    IF p_item IS NOT NULL THEN
+        INSERT INTO {schema}.item (process, event_id, version, item) VALUES (p_id, p_item, p_version + 1, p_item_text)
+        ON CONFLICT (process, event_id) DO UPDATE SET version = EXCLUDED.version, item = EXCLUDED.item;
+    END IF;
+    IF p_history_first IS NOT NULL THEN
+        INSERT INTO {schema}.history (process, first_event_id, events)
+        VALUES (p_id, p_history_first, p_history_events);
+    END IF;
+    IF p_claimer IS NOT NULL THEN
+        PERFORM {schema}.claim_1(p_claimer);
+    END IF;
+    RETURN '{}';
 END
 $$;
 
