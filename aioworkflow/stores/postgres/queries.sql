@@ -91,9 +91,9 @@ ORDER BY task_priority DESC, scheduled_at, event_id LIMIT $3
 SELECT * FROM {schema}.reserve_1($1, $2, $3, $4, $5)
 
 -- due --
--- Those whose time has come, one more than asked for, and in the last row the earliest of the rest.
+-- Those whose time has come since $3, one more than asked for, and in the last row the earliest of the rest.
 (SELECT run_id, wake_at FROM {schema}.state JOIN {schema}.process USING (id)
- WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2::bigint + 1)
+ WHERE wake_at <= $1 AND wake_at > $3 ORDER BY wake_at LIMIT $2::bigint + 1)
 UNION ALL
 SELECT NULL, min(wake_at) FROM {schema}.state WHERE wake_at > $1
 

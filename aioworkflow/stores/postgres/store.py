@@ -23,6 +23,7 @@ from ..encoded import EncodedWrite
 from . import reader
 from .clock import DatabaseClock
 from .connections import Connection, Pool, disconnect
+from .due import DueLooks
 from .errors import is_of_pooler, translated
 from .listener import Listener
 from .news import News, news_of
@@ -134,6 +135,9 @@ class PostgresStore:
         linked = [tuple(indices) for indices in group.linked]
         claimer = group.session if group.claims else None
         refused = await life.unbroken(life.writer.commit(writes, linked, claimer))
+        for write in writes:
+            if write.run_id and write.changed and isinstance(write.wake_at, float):
+                life.due_looks.wrote(write.wake_at)
         if news := news_of(writes, refused):
             life.listener.tell(news)
         return refused
@@ -194,9 +198,13 @@ class PostgresStore:
         return reader.to_waiting_tasks(rows, kind, task_list)
 
     async def due(self, now: float, *, limit: int = 500) -> Due:
-        """Return the runs with a deadline at or before ``now``."""
+        """Return the runs with a deadline at or before ``now``; those of long ago may have to wait for another look."""
         life = await self._settled()
-        return reader.to_due(await life.reads.fetch(self._sql["due"], now, limit), limit)
+        since, begun = life.due_looks.since(now), time.monotonic()
+        due = reader.to_due(await life.reads.fetch(self._sql["due"], now, limit, since), limit)
+        if len(due.run_ids) < limit:
+            life.due_looks.looked(now, since=since, seconds=time.monotonic() - begun)
+        return due
 
     async def find(
         self, filter: ProcessFilter, *, limit: int, page_token: str | None = None
@@ -322,6 +330,7 @@ class _Life:
         reads: Connections for everything but groups.
         writer: Saves groups, over a connection of its own.
         listener: Hears of the writes of others.
+        due_looks: How far deadlines have been looked for.
         alone: Whether no other session was there when this was last looked at.
         left_behind: A commit whose caller was cancelled, and which goes on.
     """
@@ -340,6 +349,7 @@ class _Life:
         self._writes = Pool(connect, size=1, timeout=timeout, server=server, on_pooler=on_pooler)
         self.writer = Writer(self._writes, sql)
         self.listener = Listener(connect, self.reads, sql, server)
+        self.due_looks = DueLooks()
         self.alone = True
         self.left_behind: asyncio.Future[Any] | None = None
         self._commits: set[asyncio.Future[Any]] = set()
