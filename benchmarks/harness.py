@@ -23,6 +23,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -152,6 +153,13 @@ def arguments(description: str) -> argparse.Namespace:
     options.rounds = options.rounds or (3 if options.quick else 5)
     options.seconds = options.seconds or (0.4 if options.quick else 2.0)
     return options
+
+
+def need(*modules: str) -> None:
+    """End the program with advice unless these modules are installed."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        sys.exit(f"this benchmark needs {' and '.join(missing)}: pip install -e '.[bench]'")
 
 
 def select(jobs: Iterable[Job], options: argparse.Namespace) -> list[Job]:

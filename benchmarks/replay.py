@@ -16,7 +16,7 @@ import argparse
 from dataclasses import replace
 from importlib.metadata import version
 
-from harness import Goal, Job, Record, Results, arguments, measure, report, select
+from harness import Goal, Job, Record, Results, arguments, measure, need, report, select
 
 SIZES = (100, 1_000, 10_000)
 GOALS = {
@@ -64,7 +64,10 @@ def line(results: Results, job: Job, metric: str) -> tuple[Record, Goal | None]:
 def main() -> None:
     options = arguments("Replaying histories of coroutine workflows, beside temporalio.")
     ours = select(jobs_of(options), options)
-    results = measure([side for job in ours for side in (job, peer_of(job)) if side is not None], options)
+    sides = [side for job in ours for side in (job, peer_of(job)) if side is not None]
+    if len(sides) > len(ours):
+        need("temporalio")
+    results = measure(sides, options)
     report([line for job in ours for line in lines(results, job)], options)
 
 

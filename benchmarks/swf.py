@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 
-from harness import Goal, Job, Record, Results, arguments, measure, report, select
+from harness import Goal, Job, Record, Results, arguments, measure, need, report, select
 
 CALLS_GOAL = Goal(most=4.0, of_ratio=False)
 GOALS = {
@@ -53,6 +53,7 @@ def line(results: Results, options: argparse.Namespace, job_: Job, metric: str) 
 
 def main() -> None:
     options = arguments("What aioworkflow costs on Amazon SWF's protocol, beside threads with boto3.")
+    need("aiobotocore", "boto3")
     results = measure(select(jobs_of(options), options), options)
     shown = [job for job in results if job.store == "swf"]
     report(

@@ -97,6 +97,16 @@ def test_an_activity_on_amazon_swf_takes_four_calls(tmp_path: Path) -> None:
     assert "value <= 4: met" in table
 
 
+def test_a_benchmark_says_what_it_needs(tmp_path: Path) -> None:
+    """The peers are not installed for tests."""
+    for script, missing in (("replay.py", "temporalio"), ("peers.py", "dbos and absurd_sdk and procrastinate")):
+        finished = subprocess.run(
+            [sys.executable, str(BENCHMARKS / script), "--quick", f"--dir={tmp_path}"], capture_output=True, text=True
+        )
+        assert finished.returncode == 1
+        assert finished.stderr == f"this benchmark needs {missing}: pip install -e '.[bench]'\n"
+
+
 def test_a_case_that_does_not_exist_is_an_error() -> None:
     finished = subprocess.run(
         [sys.executable, str(BENCHMARKS / "local.py"), "--quick", "--only=no-such-case"], capture_output=True, text=True

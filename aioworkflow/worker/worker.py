@@ -101,6 +101,7 @@ class Worker:
         self._given_clock = clock
         self._alarm: Alarm | None = None
         self._cancelled = False
+        self._halted = False
         self._entered = False
         self._pollers: list[Poller[Any]] = []
         self._registering: asyncio.Future[list[BaseException | None]] | None = None
@@ -283,18 +284,21 @@ class Worker:
     async def _aside(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except Exception:
-            self._halt()
+        except Exception as error:
+            self._halt(error)
             raise
 
     # --- the way out ---------------------------------------------------------------------------------------------
 
     def _turn_ended(self, error: BaseException | None) -> None:
         if error is not None:  # the group is about to cancel everything
-            self._halt()
+            self._halt(error)
         self._ended.set()
 
-    def _halt(self) -> None:
+    def _halt(self, error: BaseException) -> None:
+        if not self._halted:  # an embedding program may look at what comes out of the block only when it ends itself
+            self._halted = True
+            logger.critical("%r ends because of a fault that does not pass", self, exc_info=error)
         for poller in self._pollers:
             poller.halt()
         self._heartbeats.close()

@@ -351,13 +351,19 @@ async def broken(backend: ScriptedBackend, *errors: BaseException, body: BaseExc
         await asyncio.Event().wait()
 
 
-async def test_a_fault_that_does_not_pass_cancels_the_block_and_comes_out(backend: ScriptedBackend) -> None:
+async def test_a_fault_that_does_not_pass_cancels_the_block_and_comes_out(
+    backend: ScriptedBackend, caplog: pytest.LogCaptureFixture
+) -> None:
     cause, error = OSError(28, "no space left"), StoreError("the disk is full")
     error.__cause__ = cause
     with pytest.raises(StoreError, match="the disk is full") as caught:
         await broken(backend, error)
     assert caught.value is error
     assert caught.value.__cause__ is cause
+    (record,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert "ends because of a fault that does not pass" in record.message
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
