@@ -250,6 +250,20 @@ async def test_how_a_cancelled_group_ended_is_logged(
     assert any("a group whose caller was gone was not saved" in message for message in caplog.messages)
 
 
+async def test_who_waits_for_a_group_that_ends_with_the_event_loop_waits_no_longer(
+    store: PostgresStore, admin: Any, schema: str
+) -> None:
+    await start(store, "run-1")
+    async with locked(admin, schema):
+        committing = asyncio.ensure_future(commit(store, write(head(), 1)))
+        await until_one_waits(admin)
+        assert store._life is not None
+        (task,) = store._life._commits
+        task.cancel()
+        await asyncio.wait([committing])
+    assert committing.cancelled()
+
+
 async def test_closing_waits_for_a_group_even_if_cancelled(postgres_url: str, schema: str, admin: Any) -> None:
     store = PostgresStore(postgres_url, schema=schema)
     await store.open()
