@@ -132,7 +132,8 @@ class Committer:
                 self._wake.clear()
                 self.busy = True
                 while self._queue or self._hungry or self._doubts.are_due:
-                    await asyncio.sleep(0)  # whoever is about to ask or to poll does: larger groups, fewer claims
+                    if self._hungry or len(self._queue) > 1:  # there is much to do, so let us gather
+                        await asyncio.sleep(0)  # whoever is about to ask or to poll does: larger groups, fewer claims
                     await self._feed_lists()
                     operations, self._queue = self._queue, []
                     if operations or self._doubts.are_due:
