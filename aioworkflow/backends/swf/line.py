@@ -20,16 +20,14 @@ from aiobotocore.session import AioSession
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError
-from botocore.parsers import create_parser
 
 from .encode import Parameters
+from .parsing import parse_error
 
 __all__ = ["Line"]
 
 _SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/([^/]+)/([^/]+)/aws4_request,")
 _KEPT_HEADERS = ("Content-Type", "User-Agent")
-
-_errors = create_parser("json")
 
 
 class _Way(NamedTuple):
@@ -85,7 +83,7 @@ class Line:
         if response.status_code == 200:
             return body
         reply = {"status_code": response.status_code, "headers": response.headers, "body": body}
-        raise ClientError(_errors.parse(reply, None), call)
+        raise ClientError(parse_error(reply), call)
 
     async def _signed(self, call: str, parameters: Parameters) -> AWSPreparedRequest:
         way = self._way

@@ -7,17 +7,18 @@ read by :func:`body`. All else, errors and other services of the same session in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from aiobotocore.parsers import AioJSONParser, AioResponseParserFactory
 from aiobotocore.session import AioSession
-from botocore.parsers import ResponseParserError
+from botocore.parsers import ResponseParserError, create_parser
 
 from ...checks import show
 from ...errors import BackendError
 
-__all__ = ["RAW_OPERATIONS", "body", "install"]
+__all__ = ["RAW_OPERATIONS", "body", "install", "parse_error"]
 
 RAW_OPERATIONS = frozenset(
     {
@@ -40,6 +41,9 @@ RAW_OPERATIONS = frozenset(
 """The calls whose replies :mod:`aioworkflow.backends.swf.decode` reads; no other service has calls of these names."""
 
 
+_errors = create_parser("json")
+
+
 class RawParser(AioJSONParser):  # type: ignore[misc]  # aiobotocore has no types
     """Leaves the bodies of some replies as they are."""
 
@@ -47,17 +51,11 @@ class RawParser(AioJSONParser):  # type: ignore[misc]  # aiobotocore has no type
         """Return the reply to one call.
 
         Raises:
-            ResponseParserError: It cannot be read. For JSON that is no object, as programs in between may send it,
-                botocore raises whatever it stumbles over.
+            ResponseParserError: It cannot be read.
         """
         if response["status_code"] != 200 or response["context"].get("operation_name") not in RAW_OPERATIONS:
-            content = response["body"].decode("utf-8", "replace")  # a message may have been cut within a character
-            try:
-                parsed: dict[str, Any] = await super().parse({**response, "body": content.encode()}, shape)
-            except (AttributeError, LookupError, TypeError, ValueError) as error:
-                raise ResponseParserError(
-                    f"the reply with status {response['status_code']} cannot be read: {show(content, 300)}"
-                ) from error
+            with _readable(response) as given:
+                parsed: dict[str, Any] = await super().parse(given, shape)
             return parsed
         headers = {str(name).lower(): value for name, value in response["headers"].items()}
         metadata = {"HTTPStatusCode": 200, "HTTPHeaders": headers}
@@ -72,6 +70,31 @@ class RawParserFactory(AioResponseParserFactory):  # type: ignore[misc]  # aiobo
     def create_parser(self, protocol_name: str) -> object:
         """Return the parser for a protocol: ours for SWF's."""
         return RawParser(**self._defaults) if protocol_name == "json" else super().create_parser(protocol_name)
+
+
+@contextmanager
+def _readable(response: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give a response as botocore can read it; for JSON that is no object, as programs in between may send it, botocore
+    raises whatever it stumbles over.
+    """
+    content = response["body"].decode("utf-8", "replace")  # a message may have been cut within a character
+    try:
+        yield {**response, "body": content.encode()}
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ResponseParserError(
+            f"the reply with status {response['status_code']} cannot be read: {show(content, 300)}"
+        ) from error
+
+
+def parse_error(response: dict[str, Any]) -> dict[str, Any]:
+    """Return what an error reply says, as a client does.
+
+    Raises:
+        ResponseParserError: It cannot be read.
+    """
+    with _readable(response) as given:
+        parsed: dict[str, Any] = _errors.parse(given, None)
+    return parsed
 
 
 def install(session: AioSession) -> None:

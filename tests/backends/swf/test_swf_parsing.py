@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -103,9 +104,14 @@ async def test_errors_are_raised_as_ever(swf: Any) -> None:
         (400, b'{"__type":null,"message":null}', BackendError),
     ],
 )
-async def test_what_comes_as_an_error_is_one_of_ours(status: int, body: bytes, kind: type[Exception]) -> None:
+@pytest.mark.parametrize("good", [0, 1], ids=["of the client", "of the shortest way"])
+async def test_what_comes_as_an_error_is_one_of_ours(
+    status: int, body: bytes, kind: type[Exception], good: int
+) -> None:
+    calls = itertools.count()
+
     async def refuse(request: web.Request) -> web.Response:
-        return web.Response(status=status, body=body)
+        return web.Response() if next(calls) < good else web.Response(status=status, body=body)
 
     app = web.Application()
     app.router.add_post("/", refuse)
@@ -115,6 +121,8 @@ async def test_what_comes_as_an_error_is_one_of_ours(status: int, body: bytes, k
             TestServer(app) as server,
             SWFBackend("d", endpoint_url=str(server.make_url("/")), options=options) as swf,
         ):
+            for _ in range(good):
+                await swf.signal_process(ProcessRef("p"), "s")
             with pytest.raises(kind):
                 await swf.signal_process(ProcessRef("p"), "s")
 
