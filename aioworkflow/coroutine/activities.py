@@ -106,6 +106,7 @@ class ActivityHandle(DurableFuture[T]):
             self._timer.cancel()
         elif self._command is not None:
             self._command.withdrawn = True
+            self._run.backlog.ended(type(self))
         elif not self._delayed and self._mode != "abandon" and not self._stopping:
             self._stopping = True
             self._run.order(CancelActivityDecision(self.id), self.id)
@@ -131,6 +132,7 @@ class ActivityHandle(DurableFuture[T]):
         self._delayed = self._run.backlog.take(self, event.cause, self._run.activities)
         if not self._delayed:
             self.set_exception(activity_error(self.id, self.activity, event, self.attempts))
+            self._run.backlog.ended(type(self))
 
     def order_again(self) -> None:
         """Schedule it, as the backlog says; that is no further attempt."""

@@ -3,7 +3,8 @@
 A process may have too much open, or the service takes no more orders for the moment (swf-reference 3.1, 3.12 and 8).
 To give the same orders again at once would be refused at once, and fill the history (11.3). So they wait: those beyond
 what may be open for something of their kind to end, which lets the first of them go; the others for a pause that grows
-with every refusal. No attempt is counted for that. All follows from history, so the numbers here must not change.
+with every refusal. One that was let go and comes to nothing lets the next go, or the rest would wait for ever. No
+attempt is counted for that. All follows from history, so the numbers here must not change.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Backlog:
         return True
 
     def ended(self, kind: type[Delayed]) -> None:
-        """Give one order again, since something of its kind has ended."""
+        """Give one order again, since something of its kind has ended, or was ordered and will not be open."""
         waiting = self._for_an_end.get(kind)
         while waiting:
             item = waiting.popleft()
@@ -100,7 +101,9 @@ class Backlog:
         given = 0
         while waiting and given < _AT_A_TIME:
             item = waiting.popleft()
-            if not item.done():
+            if item.done():
+                self.ended(type(item))
+            else:
                 item.order_again()
                 given += 1
         if waiting:

@@ -89,6 +89,7 @@ class ChildHandle(DurableFuture[T]):
         if self._command is not None or self._delayed:
             if self._command is not None:
                 self._command.withdrawn = True
+                self._run.backlog.ended(type(self))
             self.started.cancel()
         elif self._mode != "abandon" and not self._stopping:
             self._stopping = True
@@ -123,6 +124,7 @@ class ChildHandle(DurableFuture[T]):
         self._delayed = not self.done() and self._run.backlog.take(self, event.cause, self._run.children)
         if not self._delayed:
             self.closed(event)
+            self._run.backlog.ended(type(self))
 
     def order_again(self) -> None:
         """Start it, the first time or as the backlog says."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -46,14 +47,14 @@ def delays(stage: Stage) -> list[float]:
     return [event.delay for event in stage.run.history if isinstance(event, TimerStartedEvent)]
 
 
-def refuse(monkeypatch: pytest.MonkeyPatch, cause: Cause, times: int) -> None:
-    """Have the next activities refused as only a busy service does."""
+def refuse(monkeypatch: pytest.MonkeyPatch, cause: Cause, times: int, *, first: int = 1) -> None:
+    """Have some of the next activities refused as only the service does."""
     original: Callable[..., Any] = decisions._resolve_activity
-    left = iter(range(times))
+    asked = itertools.count(1)
     monkeypatch.setattr(
         decisions,
         "_resolve_activity",
-        lambda *args: original(*args) if next(left, None) is None else cause,
+        lambda *args: cause if first <= next(asked) < first + times else original(*args),
     )
 
 
@@ -219,3 +220,82 @@ async def test_refusals_are_no_attempts_and_others_raise() -> None:
     stage.complete("double-2", 4)
     await stage.settle()
     assert stage.result == [1, 0, "refused"]
+
+
+@workflow
+async def three(cancels: str) -> int:
+    """Order three activities; the second may be cancelled when the first ends, or by a signal."""
+    first, second, third = (flow.start_activity(double, number) for number in (1, 2, 3))
+
+    async def cancel() -> None:
+        await (first if cancels == "at once" else flow.wait_signal("enough"))
+        second.cancel()
+
+    cancelling = asyncio.create_task(cancel())
+    await asyncio.wait([second])
+    result = await third
+    cancelling.cancel()
+    return result
+
+
+async def end_first_of_three(stage: Stage, cancels: str) -> None:
+    """Let the second be ordered again, and come to nothing."""
+    await stage.start(cancels)
+    await stage.settle()
+    stage.complete("double-1", 2)
+    await stage.settle()
+
+
+async def test_one_that_is_cancelled_when_it_may_go_lets_the_next_go() -> None:
+    stage = Stage(three, double, limits=Limits(open_activities=1))
+    await end_first_of_three(stage, "at once")
+    await finish_all(stage)
+    assert stage.result == 3
+
+
+async def test_one_that_is_refused_for_good_lets_the_next_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(three, double, limits=Limits(open_activities=1))
+    refuse(monkeypatch, Cause.ACTIVITY_TYPE_DEPRECATED, 1, first=4)
+    await end_first_of_three(stage, "never")
+    await finish_all(stage)
+    assert stage.result == 3
+
+
+async def test_one_that_is_cancelled_in_its_pause_lets_the_next_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(three, double, limits=Limits(open_activities=1))
+    refuse(monkeypatch, Cause.ACTIVITY_CREATION_RATE_EXCEEDED, 1, first=4)
+    await end_first_of_three(stage, "by signal")
+    stage.signal("enough")
+    await stage.settle()
+    stage.pass_time(1.0)
+    await stage.settle()
+    await finish_all(stage)
+    assert stage.result == 3
+
+
+async def test_a_child_that_comes_to_nothing_lets_the_next_go() -> None:
+    class ChildWorkflow(Workflow):
+        async def run(self) -> None:
+            await flow.wait_signal("go")
+
+    @workflow
+    async def parent() -> None:
+        first = start_child(ChildWorkflow, id="c-1")
+        second = start_child(ChildWorkflow, id="c-2")
+        third = start_child(ChildWorkflow, id="c-3")
+
+        async def cancel() -> None:
+            await asyncio.wait([first])
+            second.cancel()
+
+        cancelling = asyncio.create_task(cancel())
+        await third.started
+        await cancelling
+
+    stage = Stage(parent, others=[ChildWorkflow], limits=Limits(open_children=1))
+    await stage.start()
+    await stage.settle()
+    stage.run_of("c-1").ask(stage.termination())
+    await stage.settle()
+    assert not stage.is_open
+    assert len(stage.events(ChildProcessStartedEvent)) == 2
