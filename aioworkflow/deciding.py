@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .activity import Activity
+from .carried import unwrap
 from .checks import name_part, show
 from .decision import Decision, ScheduleActivityDecision, StartChildProcessDecision, StartTimerDecision
 from .errors import InvalidDecisionError
@@ -92,7 +93,8 @@ def _as_decision(item: Any, process: Process, workflow: object) -> Decision:
     if isinstance(item, Decision):
         return item
     if _is_activity(item):
-        return ScheduleActivityDecision(item, as_json(process.started.input_json))
+        input_json, _ = unwrap(process.started)
+        return ScheduleActivityDecision(item, as_json(input_json))
     raise _rubbish(item, process, workflow)
 
 

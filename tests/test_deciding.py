@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aioworkflow.activity import Activity, activity
+from aioworkflow.carried import wrap
 from aioworkflow.deciding import as_decisions, decide, fill_ids
 from aioworkflow.decision import (
     CompleteProcessDecision,
@@ -75,6 +76,13 @@ def test_the_input_is_handed_on_as_it_is() -> None:
     (decision,) = as_decisions(FooActivity, History().turn(), OrderWorkflow)
     assert isinstance(decision, ScheduleActivityDecision)
     assert decision.input_json is None
+
+
+def test_the_input_is_handed_on_without_signals_of_the_run_before() -> None:
+    carried = Json(wrap('{"a":  1.0}', [("paid", "2")]))
+    (decision,) = as_decisions(FooActivity, History(carried, continued_run_id="run-0").turn(), OrderWorkflow)
+    assert isinstance(decision, ScheduleActivityDecision)
+    assert decision.input_json == '{"a":  1.0}'
 
 
 async def coroutine() -> None: ...
