@@ -262,6 +262,7 @@ class Run:
             loop.run_ready()
         if loop.open_tasks():
             return
+        self.backlog.clear()
         if self._close_command is not None:
             self._close_command.withdrawn = True
         self._close_command = self.order_later(type(self._closing), self._last_word, None, self)

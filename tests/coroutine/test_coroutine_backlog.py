@@ -299,3 +299,22 @@ async def test_a_child_that_comes_to_nothing_lets_the_next_go() -> None:
     await stage.settle()
     assert not stage.is_open
     assert len(stage.events(ChildProcessStartedEvent)) == 2
+
+
+async def test_what_waits_is_not_ordered_when_nobody_can_wait_for_it() -> None:
+    @workflow
+    async def order() -> None:
+        flow.start_activity(double, 1)
+        flow.start_activity(double, 2)
+        await flow.wait_signal("enough")
+
+    stage = Stage(order, double, limits=Limits(open_activities=1))
+    await stage.start()
+    await stage.settle()
+    stage.signal("enough")
+    stage.take()
+    decisions = await stage.decide()
+    stage.complete("double-1", 2)
+    stage.answer(decisions)
+    assert await stage.settle() == decisions
+    assert not stage.is_open
