@@ -140,6 +140,11 @@ class ActivityHandle(DurableFuture[T]):
         self.attempts -= 1
         self._schedule()
 
+    def give_up(self, error: BaseException) -> None:
+        """Raise where it is waited for: it cannot be scheduled again."""
+        self._delayed = False
+        self.set_exception(error)
+
     def closed(self, event: ActivityClosedEvent) -> None:
         """Tell those who wait how it ended, or try it again."""
         self.outcome = event

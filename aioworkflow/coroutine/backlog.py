@@ -9,9 +9,10 @@ attempt is counted for that. All follows from history, so the numbers here must 
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Sized
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..event import Cause
 from .loop import ReplayLoop
@@ -45,6 +46,9 @@ class Delayed(Protocol):
 
     def order_again(self) -> None:
         """Give the order again."""
+
+    def give_up(self, error: BaseException) -> None:
+        """Raise where it is waited for: it cannot be ordered again."""
 
 
 class Backlog:
@@ -94,9 +98,21 @@ class Backlog:
     def _pause(self, item: Delayed) -> None:
         self._pauses += 1
         delay = min(_FIRST_PAUSE * 2.0 ** min(item.refusals - 1, 10), _LONGEST_PAUSE)
-        self._loop.start_timer(delay, self._go_on, id=f"aioworkflow.backlog-{self._pauses}")
+        refused = self._loop.create_future()
+        refused.add_done_callback(self._give_up)
+        self._loop.start_timer(delay, self._go_on, refused, id=f"aioworkflow.backlog-{self._pauses}")
 
-    def _go_on(self) -> None:
+    def _give_up(self, refused: asyncio.Future[Any]) -> None:
+        """End what waits for a pause that could not begin: there may be too many timers, or they begin too fast."""
+        error = refused.exception()
+        assert error is not None
+        waiting, self._for_a_while = self._for_a_while, deque()
+        for item in waiting:
+            if not item.done():
+                item.give_up(error)
+            self.ended(type(item))
+
+    def _go_on(self, refused: asyncio.Future[Any]) -> None:
         waiting = self._for_a_while
         given = 0
         while waiting and given < _AT_A_TIME:

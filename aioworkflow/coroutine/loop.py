@@ -212,9 +212,9 @@ class ReplayLoop(asyncio.AbstractEventLoop):
             self._ready.append(timer)
         return timer
 
-    def start_timer(self, delay: float, callback: Callable[..., object], *, id: str) -> DurableTimer:
-        """Call back after ``delay`` seconds, by a timer of this id."""
-        timer = DurableTimer(self.time() + delay, callback, (), self, None)
+    def start_timer(self, delay: float, callback: Callable[..., object], *args: Any, id: str) -> DurableTimer:
+        """Call back after ``delay`` seconds, by a timer of this id; a future in ``args`` is told if it is refused."""
+        timer = DurableTimer(self.time() + delay, callback, args, self, None)
         timer.id = id
         self.run.start_timer(timer, delay)
         return timer

@@ -133,6 +133,14 @@ class ChildHandle(DurableFuture[T]):
         self._delayed = False
         self._command = self._run.order(decision, (decision.id, decision.workflow.name), self)
 
+    def give_up(self, error: BaseException) -> None:
+        """Raise where it is waited for: it cannot be started again."""
+        self._delayed = False
+        if not self.started.done():
+            self.started.set_exception(error)
+            self.started.exception()  # who waits for the result hears of it, too
+        self.set_exception(error)
+
     def closed(self, event: ChildClosedEvent) -> None:
         """Tell those who wait how it ended."""
         self.outcome = event

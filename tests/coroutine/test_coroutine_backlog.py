@@ -11,6 +11,7 @@ import pytest
 
 from aioworkflow import ActivityError, Workflow, activity, execute, execute_child, flow, start_child, workflow
 from aioworkflow.coroutine import backlog
+from aioworkflow.errors import LimitExceededError
 from aioworkflow.event import (
     ActivityScheduledEvent,
     Cause,
@@ -318,3 +319,20 @@ async def test_what_waits_is_not_ordered_when_nobody_can_wait_for_it() -> None:
     stage.answer(decisions)
     assert await stage.settle() == decisions
     assert not stage.is_open
+
+
+@pytest.mark.parametrize("kind", ["activity", "child"])
+async def test_a_pause_that_cannot_begin_is_told_to_who_waits(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    @workflow
+    async def order() -> str:
+        try:
+            await (execute(double, 1) if kind == "activity" else execute_child(order, id="c-1"))
+        except LimitExceededError as error:
+            return str(error)
+        return "not refused"
+
+    refuse(monkeypatch, Cause.ACTIVITY_CREATION_RATE_EXCEEDED, times=1)
+    stage = Stage(order, double, limits=Limits(open_timers=0, open_children=0))
+    await stage.start()
+    await stage.settle()
+    assert stage.result == "timer 'aioworkflow.backlog-1' could not be started: OPEN_TIMERS_LIMIT_EXCEEDED"
