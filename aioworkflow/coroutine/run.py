@@ -15,6 +15,7 @@ import asyncio
 import contextvars
 import hashlib
 import json
+import logging
 import math
 import random
 import time
@@ -55,8 +56,14 @@ _MOST_COMMANDS = 1_000
 _MOST_BYTES = 900_000
 """In one answer, as JSON of ASCII characters; Amazon SWF takes requests of up to 1 MB."""
 
+_LARGE_INPUT = 20_000
+"""Characters; Amazon SWF takes 32,768."""
+
 _FRAME = 500
 """Bytes, about: the names of a decision's fields in such a request."""
+
+
+logger = logging.getLogger("aioworkflow.workflow")
 
 
 class StaleRunError(Exception):
@@ -274,7 +281,16 @@ class Run:
         if not isinstance(closing, ContinueAsNewDecision):
             return closing
         left = [(name, text) for name, inbox in self._inboxes.items() if inbox.wanted for text in inbox.waiting]
-        return closing.with_input_json(wrap(closing.input_json, left))
+        input_json = wrap(closing.input_json, left)
+        if left and input_json is not None and len(input_json) > _LARGE_INPUT:
+            logger.warning(
+                "%s continues as new with %d signals that it has not taken, which makes an input of %d characters; take"
+                " them before, or it may be more than the backend takes",
+                self,
+                len(left),
+                len(input_json),
+            )
+        return closing.with_input_json(input_json)
 
     def begin(self, input_json: str | None) -> None:
         """Start the code."""

@@ -253,7 +253,8 @@ def continue_as_new(
 
     It raises what must not be caught. Of this run nothing goes on in the new one (no activities, no timers, no children
     that would tell it of their end) but signals that were not taken, in the order in which they came: of the names that
-    were asked for, and whatever arrives after ``run`` has ended. They travel in the input, and count in its size.
+    were asked for, and whatever arrives after ``run`` has ended. They travel in the input and count in its size; where
+    that comes to more than a backend takes, the decider fails, and goes on with code that takes some of them before.
 
     Args:
         input: Of the new run.

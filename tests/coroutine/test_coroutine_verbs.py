@@ -732,6 +732,24 @@ async def test_signals_that_were_not_taken_go_on_in_order() -> None:
     assert stage.result == [1, 4, 5, 9]
 
 
+async def test_many_signals_that_go_on_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    @workflow
+    async def order(number: int) -> None:
+        flow.signals("packed")
+        await wait_signal("go")
+        continue_as_new(number + 1)
+
+    stage = Stage(order)
+    await stage.start(1)
+    for _ in range(3):
+        stage.signal("packed", "x" * 9_000)
+    stage.signal("go")
+    await stage.turn()
+    assert (
+        "continues as new with 3 signals that it has not taken, which makes an input of 27103 characters" in caplog.text
+    )
+
+
 async def test_signals_that_nobody_asked_for_are_left_behind() -> None:
     @workflow
     async def order(number: int) -> None:

@@ -153,7 +153,11 @@ class SQLiteStore:
 
     async def end_session(self, session: str) -> None:
         """Forget a session."""
-        await self._call(lambda: self._sessions.end(session))
+        await self._call(lambda: self._end_session(session))
+
+    def _end_session(self, session: str) -> None:
+        self._sessions.end(session)
+        self._writer.forget_session()
 
     async def held_by(self, session: str, *, limit: int = 500) -> Sequence[str]:
         """Return ids of open runs that hold an unanswered task of this session."""

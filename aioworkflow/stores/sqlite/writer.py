@@ -45,14 +45,16 @@ class _Known(NamedTuple):
 class Writer:
     """Commits groups, and loads what it must know for that.
 
-    The versions of runs are remembered between transactions. That is sound as long as nobody else commits, which
-    SQLite's data_version tells at the beginning of each; if somebody did, everything is forgotten.
+    The versions of runs are remembered between transactions, and who is on record as a session. That is sound as long
+    as nobody else commits, which SQLite's data_version tells at the beginning of each; if somebody did, all is
+    forgotten.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._known: dict[str, _Known] = {}
         self._next_id: int | None = None
+        self._on_record: str | None = None
         self._data_version = self._read_data_version()
         self._changed = False
 
@@ -70,13 +72,18 @@ class Writer:
                 refused = self._refused(writes, linked)
                 skipped = set(refused)
                 known = self._save([write for index, write in enumerate(writes) if index not in skipped])
-                if claimer is not None:
+                if claimer is not None and claimer != self._on_record:
                     self._connection.execute(QUERIES["record_session"], (claimer,))
         except BaseException:
             self._forget()
             raise
         self._known.update(known)
+        self._on_record = claimer or self._on_record
         return refused
+
+    def forget_session(self) -> None:
+        """Note that a session was ended; whoever claims is put on record anew."""
+        self._on_record = None
 
     def load(self, run_ids: Sequence[str]) -> dict[str, StoredProcess]:
         """Return runs with their items, and remember their versions."""
@@ -124,6 +131,7 @@ class Writer:
     def _forget(self) -> None:
         self._known.clear()
         self._next_id = None
+        self._on_record = None
 
     def _remember(self, run_id: str, id: int, version: int, position: Sequence[Any]) -> None:
         self._known[run_id] = _Known(id, version, None if position[0] is None else ListPosition(*position))

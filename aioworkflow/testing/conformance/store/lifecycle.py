@@ -234,6 +234,10 @@ async def puts_who_claims_on_record(new_store: NewStore) -> None:
         expect(await dead(), [], "if it is ended it is forgotten")
         await one.commit(Group(session="one", claims=True, writes=[write(head("run-4"))]))
         expect(await dead(), ["one"], "but not if it goes on")
+        await one.end_session("one")
+        expect(await dead(), [], "nor if it ends itself")
+        await one.commit(Group(session="one", claims=True, writes=[write(head("run-5"))]))
+        expect(await dead(), ["one"], "and goes on then")
 
 
 CHECKS: tuple[StoreCheck, ...] = (
