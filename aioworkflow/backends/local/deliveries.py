@@ -14,7 +14,7 @@ import msgspec
 
 from ...backend import Interruption, OnInterrupt
 from ...errors import AioworkflowError, BackendError, StoreError, UnknownTaskError
-from ...event import ActivityScheduledEvent, AnyEvent
+from ...event import AnyEvent
 from ...machine.handle import Outcome
 from ...machine.requests import CompleteActivityTask, HandOffActivityTask, HeartbeatActivityTask, ReleaseTasks
 from ...machine.state import OpenActivity
@@ -22,6 +22,7 @@ from ...stores.base import Store, TaskKind
 from ...task import ActivityTask, DecisionTask
 from ...types import ProcessRef, ProcessStatus
 from .batch import Handover, Operation, PendingRun
+from .inputs import Inputs
 from .lists import TaskList, TaskLists, Waiter
 from .runs import CachedRun, RunCache
 from .tokens import read_token, write_token
@@ -56,6 +57,7 @@ class Deliveries:
     ) -> None:
         self._store = store
         self._session = session
+        self._inputs = Inputs(self._read)
         self._runs = runs
         self._lists = lists
         self._enqueue = enqueue
@@ -377,13 +379,12 @@ class Deliveries:
 
     async def _deliver_with_input(self, waiter: Waiter, task: ActivityTask, run: CachedRun, version: int) -> None:
         """Deliver an activity that was scheduled before its run was loaded: its input is in the history."""
-        events = await self._read(task.process.run_id, task.scheduled_event_id, task.scheduled_event_id)
-        scheduled = events[0]
-        assert isinstance(scheduled, ActivityScheduledEvent)
+        last_event_id = run.state.head.last_event_id
+        input_json = await self._inputs.of(task.process.run_id, task.scheduled_event_id, last_event_id=last_event_id)
         if run.version != version and not await self._is_open(task):  # closed while its input was being read
             self._feed(self._lists.put_back(waiter))
             return
-        self.give(waiter, msgspec.structs.replace(task, input_json=scheduled.input_json))
+        self.give(waiter, msgspec.structs.replace(task, input_json=input_json))
 
     async def _deliver_with_events(self, waiter: Waiter, task: DecisionTask, first: int) -> None:
         """Deliver a decision whose events are not all at hand."""

@@ -57,6 +57,9 @@ class Writer:
             )
             if len(refused) == len(writes) or await self._save(writes, refused, claimer):
                 return refused
+            if len(writes) == 1 and writes[0].version and not writes[0].received:
+                self._known.pop(writes[0].run_id, None)
+                return [0]  # what it was made from is no longer there: nothing else can be in its way
             facts = await self._ask(writes)
         raise BackendUnavailableError("others keep changing the same processes; the group could not be saved")
 
