@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,10 @@ _HINTS_PER_QUERY = 200
 
 _REST_SECONDS = 0.2
 """After the database failed, polls that wait are fed again when this time has passed."""
+
+_MOST_PAUSE = 0.003
+"""Seconds, of which chance takes a part, before what another session was faster with is tried again: who work on one
+run come less in each other's way, with larger groups."""
 
 _MESSAGE_ATTEMPTS = 3
 """A message that is refused this often was probably delivered by another session; if not, the outbox is read again
@@ -140,6 +145,8 @@ class Committer:
                         # What must be tried again is joined by what came meanwhile: fewer, larger groups.
                         again = await self._attempt(operations)
                         operations, self._queue = [], again + self._queue
+                        if again:
+                            await asyncio.sleep(random.random() * _MOST_PAUSE)
                 self.busy = False
                 self._runs.shrink()
                 if self._doubts:

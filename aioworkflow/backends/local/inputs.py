@@ -19,8 +19,9 @@ _TOGETHER = 50
 """Events that are read together."""
 
 _MOST_RUNS = 100
+_MOST_LEFT = 200
 _MOST_CHARACTERS = 1_000_000
-"""Of how many runs inputs are kept, and how much of one read."""
+"""Of how many runs inputs are kept, how many that nobody has asked for, and how much of one read."""
 
 
 class Inputs:
@@ -75,7 +76,9 @@ class Inputs:
         found = {event.event_id: event.input_json for event in events if isinstance(event, ActivityScheduledEvent)}
         if not found or sum(len(text) for text in found.values() if text is not None) > _MOST_CHARACTERS:
             return
-        self._known.pop(run_id, None)  # what is left of an earlier read others have taken
-        self._known[run_id] = found
+        known = self._known.pop(run_id, {})
+        if len(known) > _MOST_LEFT:  # others have taken them
+            known.clear()
+        self._known[run_id] = known | found
         if len(self._known) > _MOST_RUNS:
             self._known.popitem(last=False)
