@@ -50,7 +50,7 @@ _HINTS_PER_QUERY = 200
 _REST_SECONDS = 0.2
 """After the database failed, polls that wait are fed again when this time has passed."""
 
-_MOST_PAUSE = 0.003
+_MOST_PAUSE = 0.005
 """Seconds, of which chance takes a part, before what another session was faster with is tried again: who work on one
 run come less in each other's way, with larger groups."""
 
