@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import TypeVar
 
 from ...backend import ProcessFilter, ProcessInfo
@@ -17,6 +18,7 @@ from ...types import ProcessRef
 from . import decode, encode
 from .calls import Calls
 from .limits import PAGE_LIMIT, check_process
+from .visibility import listed
 
 __all__ = ["Runs"]
 
@@ -136,16 +138,11 @@ class Runs:
             await self._time.sleep(_LOOK_AGAIN)
 
     async def _latest(self, call: str, parameters: encode.Parameters, process: ProcessRef) -> ProcessRef | None:
-        token: str | None = None
-        while True:
-            body = await self._calls(call, {**parameters, **encode.page(1, token)}, f"process {process}")
-            page = decode.process_page(body)
-            for info in page.processes:
+        async with aclosing(listed(self._calls, call, parameters, f"process {process}", page_size=1)) as found:
+            async for info in found:
                 if info.process.process_id == process.process_id:
                     return info.process
-            token = page.next_token
-            if token is None:
-                return None
+        return None
 
     async def _latest_events(self, run: ProcessRef, after: int) -> list[AnyEvent]:
         found: list[AnyEvent] = []

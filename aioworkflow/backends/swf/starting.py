@@ -19,6 +19,7 @@ from ...event import ProcessStartedEvent
 from ...types import ProcessRef, ProcessStatus
 from . import decode, encode
 from .calls import Calls, DoubtfulError, Repeat
+from .visibility import listed
 
 __all__ = ["Starter"]
 
@@ -96,21 +97,13 @@ class Starter:
     async def _runs(self, request: StartRequest, began: datetime) -> list[ProcessInfo]:
         """Return the runs with this id that the lists show."""
         filter = ProcessFilter(process_id=request.process_id, started_after=began - _SKEW)
+        subject = f"process {request.process_id!r}"
         found: list[ProcessInfo] = []
         for call, parameters in (
             ("ListOpenWorkflowExecutions", encode.open_processes(self._domain, filter)),
             ("ListClosedWorkflowExecutions", encode.closed_processes(self._domain, filter)),
         ):
-            token: str | None = None
-            while True:
-                body = await self._calls(
-                    call, {**parameters, **encode.page(page_token=token)}, f"process {request.process_id!r}"
-                )
-                page = decode.process_page(body)
-                found += page.processes
-                token = page.next_token
-                if token is None:
-                    break
+            found += [info async for info in listed(self._calls, call, parameters, subject)]
         return [info for info in found if info.process.process_id == request.process_id]
 
     async def _is_ours(self, info: ProcessInfo, request: StartRequest) -> bool | None:

@@ -8,9 +8,10 @@ for both open and closed processes, the open ones come first, each kind latest s
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
-from ...backend import ProcessFilter, ProcessPage
+from ...backend import ProcessFilter, ProcessInfo, ProcessPage
 from ...checks import show
 from ...errors import InvalidRequestError
 from ...types import ProcessStatus
@@ -18,7 +19,7 @@ from . import decode, encode
 from .calls import Calls
 from .limits import PAGE_TOKEN_LIMIT, check_text
 
-__all__ = ["Visibility"]
+__all__ = ["Visibility", "listed"]
 
 _logger = logging.getLogger("aioworkflow.swf")
 
@@ -81,6 +82,28 @@ class Visibility:
         if wants_closed:
             sides.append(_Side(_CLOSED, "Closed", encode.closed_processes(self._domain, filter)))
         return sides
+
+
+async def listed(
+    calls: Calls, call: str, parameters: encode.Parameters, subject: str, *, page_size: int | None = None
+) -> AsyncGenerator[ProcessInfo, None]:
+    """Yield what a list has on all its pages; one without processes is not its end.
+
+    Args:
+        calls: Make them.
+        call: Amazon's name of the list.
+        parameters: Of all pages.
+        subject: What it is about, for messages.
+        page_size: How many processes a page has at most.
+    """
+    token: str | None = None
+    while True:
+        page = decode.process_page(await calls(call, {**parameters, **encode.page(page_size, token)}, subject))
+        for info in page.processes:
+            yield info
+        token = page.next_token
+        if token is None:
+            return
 
 
 def _named(filter: ProcessFilter) -> str:
