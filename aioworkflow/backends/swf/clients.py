@@ -131,8 +131,7 @@ class Clients:
             _Pool(_DATA, read_timeout, 256),
             _Pool(_CONTROL, read_timeout, 16),
         )
-        self._methods: dict[str, _Method] = {}
-        self._lines: dict[str, Line] = {}
+        self._ways: dict[str, tuple[_Method, Line]] = {}
         self._next_page: tuple[_Method, Line]
         self.server_ahead = 0.0
         self._life = AsyncExitStack()
@@ -166,19 +165,19 @@ class Clients:
             client = await life.enter_async_context(
                 session.create_client("swf", region_name=region, endpoint_url=access.endpoint_url, config=config)
             )
-            client.meta.events.register("before-send.swf", line.learn)
+            if pool.calls is not _CONTROL:  # of whose replies more than the body is read
+                client.meta.events.register("before-send.swf", line.learn)
             for call in pool.calls:
-                self._methods[call] = cast("_Method", getattr(client, _snake(call)))
-                self._lines[call] = line
+                self._ways[call] = cast("_Method", getattr(client, _snake(call))), line
             if pool.calls is _DATA:
                 self._next_page = client.poll_for_decision_task, line
 
     async def __call__(self, call: str, parameters: Parameters) -> bytes:
         """Make one call. The further pages of a decision task never wait, so they do not go with the polls."""
-        method, line = self._methods[call], self._lines[call]
+        method, line = self._ways[call]
         if call == "PollForDecisionTask" and "nextPageToken" in parameters:
             method, line = self._next_page
-        if line.is_known and call not in _CONTROL:
+        if line.is_known:
             return await line(call, parameters)
         reply = await method(**parameters)
         if call in _CONTROL:
