@@ -43,6 +43,7 @@ def unwrap(started: ProcessStartedEvent) -> tuple[str | None, Sequence[Signal]]:
         input_json, signals = carried["input"], [(name, payload) for name, payload in carried["signals"]]
     except (ValueError, TypeError, KeyError, RecursionError):  # somebody else wrote it
         return text, ()
-    texts = [name for name, _ in signals], [payload for _, payload in signals if payload is not None]
-    is_ours = all(isinstance(item, str) for part in texts for item in part) and isinstance(input_json, str | None)
+    is_ours = isinstance(input_json, str | None) and all(
+        isinstance(name, str) and isinstance(payload, str | None) for name, payload in signals
+    )
     return (input_json, signals) if is_ours else (text, ())

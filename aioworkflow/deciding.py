@@ -8,7 +8,6 @@ from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .activity import Activity
-from .carried import unwrap
 from .checks import name_part, show
 from .decision import Decision, ScheduleActivityDecision, StartChildProcessDecision, StartTimerDecision
 from .errors import InvalidDecisionError
@@ -93,8 +92,7 @@ def _as_decision(item: Any, process: Process, workflow: object) -> Decision:
     if isinstance(item, Decision):
         return item
     if _is_activity(item):
-        input_json, _ = unwrap(process.started)
-        return ScheduleActivityDecision(item, as_json(input_json))
+        return ScheduleActivityDecision(item, as_json(process.input_json))
     raise _rubbish(item, process, workflow)
 
 

@@ -132,8 +132,13 @@ class Process:
     @property
     def input(self) -> Any:
         """Its input, decoded anew at each call."""
-        input_json, _ = unwrap(self.started)
+        input_json = self.input_json
         return None if input_json is None else decode(input_json)
+
+    @property
+    def input_json(self) -> str | None:
+        """Its input as JSON, without the signals that may have come with it from the run that it continues."""
+        return unwrap(self.started)[0]
 
     def input_as(self, into: type[T]) -> T:
         """Return its input as type ``into``.
@@ -141,7 +146,7 @@ class Process:
         Raises:
             PayloadError: It does not fit.
         """
-        input_json, _ = unwrap(self.started)
+        input_json = self.input_json
         value: T = decode("null" if input_json is None else input_json, into)
         return value
 
