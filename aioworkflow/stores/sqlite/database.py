@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from ...errors import SchemaVersionError, StoreError
+from .errors import NO_DATABASE
 from .sql import MIGRATIONS, QUERIES, statements
 
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "Synchronous", "connect", "migrate", "transaction"]
@@ -54,7 +55,7 @@ def connect(path: str) -> sqlite3.Connection:
     if os.path.isdir(path):
         raise StoreError(f"the database {path}: it is a directory; give the path of a file in it")
     if os.path.isfile(path) and os.path.getsize(path) == 1:  # which SQLite takes for none
-        raise StoreError(f"the database {path}: it is not an SQLite database; it was left as it is, give another path")
+        raise StoreError(f"the database {path}: {NO_DATABASE}")
     # No busy timeout: SQLite would wait in steps that grow to a tenth of a second. The store itself tries again.
     return sqlite3.connect(path, timeout=0, isolation_level=None, cached_statements=256)
 

@@ -10,12 +10,14 @@ import msgspec
 
 from ...errors import BackendUnavailableError, InvalidRequestError, StoreError
 
-__all__ = ["is_busy", "translated"]
+__all__ = ["NO_DATABASE", "is_busy", "translated"]
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 
+NO_DATABASE = "it is not an SQLite database; it was left as it is, give another path"
+
 _REMEDIES = {
-    sqlite3.SQLITE_NOTADB: "it is not an SQLite database; it was left as it is, give another path",
+    sqlite3.SQLITE_NOTADB: NO_DATABASE,
     sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a backup",
     sqlite3.SQLITE_FULL: "the disk is full; the last transaction was not saved, nothing else is lost: make room",
     sqlite3.SQLITE_READONLY: "it cannot be written; give this user the right to write the file and its directory",
